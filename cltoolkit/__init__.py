@@ -1,0 +1,1 @@
+"""An interactive toolkit for analysing continual learning."""
