@@ -35,7 +35,10 @@ class Data(Protocol):
         """Inputs `(b, *input_shape)` and labels `(b,)` of the examples `index`."""
 
     def batches(self, order: Tensor, size: int, *, start: int = 0, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The examples `order` in batches of `size`, from batch number `start` on."""
+        """The examples `order` in batches of at most `size`, all of one size within one, from batch number `start` on.
+
+        Equal batches, because a last batch of one example would leave batch norm without a variance.
+        """
 
     def to(self, device: Device, memo: dict[int, Any] | None = None) -> "Data":
         """The same examples, delivered on `device`; `memo` lets tasks that share storage go on sharing it."""
@@ -95,23 +98,26 @@ class Examples:
         return self._inputs(self.x[index]), self.y[index]
 
     def batches(self, order: Tensor, size: int, *, start: int = 0, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        for index in order.to(self.x.device).split(size)[start:]:
+        for index in _split(order.to(self.x.device), size)[start:]:
             yield self.take(index)
 
     def to(self, device: Device, memo: dict[int, Any] | None = None) -> "Examples":
         moved = {} if memo is None else memo
-        # The source is kept in the memo beside its copy: an id means something only while its object lives.
-        x, _ = moved.setdefault(id(self.x), (self.x.to(device), self.x)) if id(self.x) not in moved else moved[id(self.x)]
+        for tensor in (self.x, self.y):
+            # The source is kept in the memo beside its copy: an id means something only while its object lives.
+            if id(tensor) not in moved:
+                moved[id(tensor)] = (tensor.to(device), tensor)
         transform = self.transform
         if isinstance(transform, nn.Module):
             transform = copy.deepcopy(transform).to(device)
-        return Examples._unchecked(x, self.y.to(device), transform)
+        return Examples._unchecked(moved[id(self.x)][0], moved[id(self.y)][0], transform)
 
     def subset(self, index: Tensor) -> "Examples":
         return Examples._unchecked(self.x[index], self.y[index], self.transform)
 
     def relabel(self, table: Tensor) -> "Examples":
-        return Examples._unchecked(self.x, table.to(self.y.device)[self.y], self.transform)
+        y = table.to(self.y.device)[self.y]
+        return self if torch.equal(y, self.y) else Examples._unchecked(self.x, y, self.transform)
 
     @classmethod
     def _unchecked(cls, x: Tensor, y: Tensor, transform: Transform | None) -> "Examples":
@@ -162,7 +168,7 @@ class Streamed:
     def batches(self, order: Tensor, size: int, *, start: int = 0, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         rows = _Rows(self.dataset, self.index, self.y.cpu(), seed)
         pinned = torch.device(self.device).type == "cuda"
-        sampler = [index.tolist() for index in order.cpu().split(size)[start:]]
+        sampler = [index.tolist() for index in _split(order.cpu(), size)[start:]]
         loader = DataLoader(
             rows, batch_sampler=sampler, num_workers=self.workers, pin_memory=pinned, generator=torch.Generator().manual_seed(0)
         )
@@ -359,8 +365,8 @@ class TaskSequence(Sequence[Task]):
 
     def __add__(self, other: Sequence[Task]) -> "TaskSequence":
         """The sequence with further tasks behind it, in the same scenario."""
-        local = [*self.as_scenario("task"), *(task.with_outputs(tuple(range(len(task.classes))), "task") for task in other)]
-        return TaskSequence(local, name=self.name).as_scenario(self.scenario)
+        further = (task.with_outputs(tuple(range(len(task.classes))), self.scenario) for task in other)
+        return TaskSequence([*self.tasks, *further], name=self.name).as_scenario(self.scenario)
 
     @property
     def scenario(self) -> Scenario:
@@ -389,8 +395,6 @@ class TaskSequence(Sequence[Task]):
         """
         if scenario not in get_args(Scenario):
             raise ValueError(f"expected scenario 'task', 'domain' or 'class'; got {scenario!r}")
-        if scenario == self.scenario:
-            return self
         labels = dict.fromkeys(label for task in self.tasks for label in task.classes)
         unit = {label: i for i, label in enumerate(labels)}
         tasks = [
@@ -410,10 +414,10 @@ class TaskSequence(Sequence[Task]):
         order = list(order)
         if not set(order) <= set(range(len(self))) or len(set(order)) < len(order):
             raise ValueError(f"expected different task numbers from 0 to {len(self) - 1}; got {order}")
-        local = [self.as_scenario("task")[i] for i in order]
         index = torch.tensor(order)
         relation = None if self.relation is None else self.relation[index][:, index]
-        sequence = TaskSequence(local, name=self.name, relation=relation).as_scenario(self.scenario)
+        tasks = [self.tasks[i] for i in order]
+        sequence = TaskSequence(tasks, name=self.name, relation=relation).as_scenario(self.scenario)
         if self.recipe is not None:
             before = self.recipe.get("order", range(len(self)))
             object.__setattr__(sequence, "recipe", self.recipe | {"order": [before[i] for i in order]})
@@ -437,6 +441,11 @@ class TaskSequence(Sequence[Task]):
             sizes = " / ".join(str(len(task.parts[p])) if p in task.parts else "0" for p in ("train", "validation", "test"))
             lines.append(f"  {t}  {task.name}: {classes}{more}  ({sizes} train / validation / test)")
         return "\n".join(lines)
+
+
+def _split(order: Tensor, size: int) -> tuple[Tensor, ...]:
+    """`order` in ⌈n / size⌉ parts of equal size, within one."""
+    return order.tensor_split(-(-len(order) // size))
 
 
 def _labels(y: Tensor) -> Tensor:

@@ -1,0 +1,25 @@
+"""One file per method: `Learner`, and everything that derives from it."""
+
+from typing import Any
+
+from torch import nn
+
+from ..params import Stateless
+from ._base import Learner, Phase
+from ._finetune import Finetune
+from ._joint import Joint
+from ._separate import Separate
+
+__all__ = ["METHODS", "Finetune", "Joint", "Learner", "Phase", "Separate", "build"]
+
+METHODS: dict[str, type[Learner]] = {method.__name__: method for method in (Finetune, Joint, Separate)}
+
+
+def build(name: str, net: nn.Module | Stateless, config: dict[str, Any]) -> Learner:
+    """A new learner of the method `name`, with the hyper-parameters `config`.
+
+    Example:
+        >>> build("Finetune", nn.Linear(4, 2), {"lr": 0.01}).config
+        {'lr': 0.01}
+    """
+    return METHODS[name](net, **config)

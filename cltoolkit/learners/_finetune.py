@@ -1,0 +1,72 @@
+"""Finetune: one network, trained on each task in turn with nothing to keep the earlier ones. The lower reference."""
+
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ..params import Params, Stateless
+from ..tasks import Task
+from ._base import Learner, Phase
+from ._target import PerTask, TargetWeights
+
+__all__ = ["Finetune"]
+
+
+@final
+class Finetune(Learner):
+    """One network trained on task after task: w ← argmin L_t(w), from where the task before left it.
+
+    The lower reference of every plot: what happens if nothing is done against forgetting. In the task-incremental scenario each task
+    keeps its own head and batch-norm statistics; the body is shared and drifts.
+
+    Args:
+        net: the target network.
+        lr: step size of Adam.
+
+    Example:
+        >>> learner = Finetune(nn.Linear(4, 2), lr=1e-3)
+        >>> learner.config
+        {'lr': 0.001}
+    """
+
+    one_network: ClassVar[bool] = True
+
+    def __init__(self, net: nn.Module | Stateless, *, lr: float = 1e-3) -> None:
+        super().__init__(net)
+        self.lr = lr
+        self.weights = TargetWeights(self.net)
+        self.own = PerTask((*self.net.head_names, *self.net.buffers))
+
+    def _start(self) -> None:
+        self.weights.set(self.net.initial(self.seed, "weights"))
+
+    def _begin(self, task: Task, phase: Phase) -> None:
+        if self.own_head and self.num_tasks:
+            self.weights.set(self._own_start(self.num_tasks))
+
+    def _own_start(self, t: int) -> Params:
+        """A new head and new statistics, for task t alone."""
+        new = self.net.initial(self.seed, "weights") if t == 0 else self.net.initial(self.seed, "head", t)
+        return {name: new[name].to(self.device) for name in self.own.names}
+
+    def _optimizers(self, phase: Phase) -> dict[str, Optimizer]:
+        return {"weights": torch.optim.Adam(self.weights.parameters(), lr=self.lr, fused=True)}
+
+    def _step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        loss = self.loss(self.net(self.weights.params(), x, training=True), y, self.units(self.num_tasks))
+        self.optimizers["weights"].zero_grad()
+        loss.backward()
+        self.optimizers["weights"].step()
+        return {"loss": loss.detach()}
+
+    def _end(self, task: Task) -> None:
+        self.own.append(self.weights.params())
+
+    def _params(self, t: int) -> Params:
+        return self.weights.values() | (self.own.row(t) if self.own_head and t < self.num_tasks else {})
+
+    def starting(self, t: int) -> Params | None:
+        """The body as it is now, under a new head."""
+        return self.weights.values() | (self._own_start(t) if self.own_head else {})

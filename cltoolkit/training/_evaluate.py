@@ -1,0 +1,123 @@
+"""Test accuracy of a learner on every task, and which task an input seems to come from."""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from ..learners import Learner
+from ..params import Params
+from ..tasks import Data, Task, TaskSequence
+
+__all__ = ["evaluate", "infer_task"]
+
+
+@torch.inference_mode()
+def evaluate(
+    learner: Learner, sequence: TaskSequence, *, part: str = "test", batch_size: int = 1000, tasks: Iterable[int] | None = None
+) -> np.ndarray:
+    """Accuracy on every task of the sequence: one row of the accuracy matrix.
+
+    A task that is not learned yet is measured with the weights from which the learner would begin it. Who answers depends on the scenario:
+    "task": each task's own weights and classes. "domain": if the learner has weights per task, those of the task
+    that `infer_task` finds for each input. "class": likewise, among all classes seen so far.
+
+    Args:
+        learner: what answers.
+        sequence: the tasks; on the learner's device, or moved there.
+        part: "test", "validation" or "train".
+        batch_size: inputs per forward pass.
+        tasks: which tasks to measure; all if None.
+
+    Returns:
+        `(T,)` float64, fractions; NaN where nothing was to be measured, or there are no weights or no such part.
+    """
+    device = learner.device
+    wanted = set(range(len(sequence)) if tasks is None else tasks)
+    every = learner.stacked_params() if learner.known and learner.needs_task and not learner.own_head else None
+    row = [torch.tensor(math.nan, dtype=torch.float64, device=device) for _ in sequence]
+    for t, task in enumerate(sequence):
+        data = task.parts.get(part)
+        if data is None or t not in wanted:
+            continue
+        right = _right_answers(learner, task, t, data.to(device), batch_size, every)
+        if right is not None:
+            row[t] = right.double() / len(data)
+    return torch.stack(row).cpu().numpy()  # the one time that the host waits
+
+
+def _right_answers(
+    learner: Learner, task: Task, t: int, data: Data, batch_size: int, every: Params | None
+) -> Tensor | None:
+    """How many examples are answered right, with the weights of task t or, given those of `every` task, with the inferred task's.
+
+    None where the learner has no weights for the task.
+    """
+    params = (learner.params(t) if t < learner.known else learner.starting(t)) if every is None else None
+    if params is None and every is None:
+        return None
+    units = torch.tensor(_units(learner, task), device=learner.device)
+    order = torch.arange(len(data))
+    right = torch.zeros((), dtype=torch.int64, device=learner.device)
+    for x, y in data.batches(order, batch_size):
+        answers = units[learner.net(params, x)[:, units].argmax(1)] if every is None else _answers(learner, every, x)
+        right += (answers == y).sum()
+    return right
+
+
+def _units(learner: Learner, task: Task) -> tuple[int, ...]:
+    """Between which output units task's examples are decided: its own, or all seen so far where the classes must be told apart."""
+    if learner.scenario != "class":
+        return task.outputs
+    return tuple(sorted({*learner.seen_units, *task.outputs}))
+
+
+def _answers(learner: Learner, every: Params, x: Tensor) -> Tensor:
+    """`(n,)` output units, each from the weights of the task that the input seems to come from."""
+    logits = _open_logits(learner, every, x)
+    return logits[_least_entropy(logits), torch.arange(len(x), device=x.device)].argmax(1)
+
+
+@torch.inference_mode()
+def infer_task(learner: Learner, x: Tensor) -> Tensor:
+    """The task that each input seems to come from: t̂(x) = argmin_t H(p(y | x, t)) / log k_t.
+
+    The weights of the right task are the surest of their answer (von Oswald et al. 2020, §2: predictive entropy). The entropy is divided by
+    its maximum, so that tasks with few classes have no advantage.
+
+    Args:
+        learner: has learned at least one task.
+        x: `(n, *input_shape)`.
+
+    Returns:
+        `(n,)` task numbers.
+
+    Raises:
+        ValueError: if no task is learned, or one network answers all tasks alike.
+    """
+    if not learner.known:
+        raise ValueError("expected a learner that knows a task; train it first")
+    if not learner.needs_task:
+        raise ValueError(f"{learner.name} answers all tasks with one network in scenario {learner.scenario!r}; there is no task to infer")
+    every = learner.stacked_params()
+    return torch.cat([_least_entropy(_open_logits(learner, every, part)) for part in x.to(learner.device).split(1000)])
+
+
+def _open_logits(learner: Learner, every: Params, x: Tensor) -> Tensor:
+    """`(T, n, k)`: the logits under the weights of `every` task `(T, *shape)`, -inf for the units that are not the task's."""
+    logits = vmap(learner.net, in_dims=(0, None))(every, x)
+    closed = torch.full((learner.known, logits.shape[-1]), -torch.inf, device=logits.device)
+    for t in range(learner.known):
+        closed[t, list(learner.outputs[t])] = 0.0
+    return logits + closed[:, None]
+
+
+def _least_entropy(logits: Tensor) -> Tensor:
+    """`(n,)`: of logits `(T, n, k)`, the task with the least entropy relative to its maximum."""
+    log_p = logits.log_softmax(-1)
+    entropy = -(log_p.exp() * log_p.nan_to_num(neginf=0.0)).sum(-1)  # (T, n)
+    classes = torch.isfinite(logits).sum(-1)
+    return (entropy / classes.log().clamp_min(1e-9)).argmin(0)

@@ -1,0 +1,88 @@
+"""What a run's record says of its learner and its sequence, and how both are made again from it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from .. import learners, networks, sequences
+from ..learners import Learner
+from ..records import Run
+from ..tasks import TaskSequence
+
+__all__ = ["describe", "describe_sequence", "same_learner", "same_sequence"]
+
+
+def describe(learner: Learner, sequence: TaskSequence, training: dict[str, Any], seed: int) -> dict[str, Any]:
+    """A run's configuration, in JSON's types."""
+    return {
+        "learner": {"name": learner.name, "config": learner.config},
+        "network": learner.net.recipe,
+        "sequence": describe_sequence(sequence),
+        "training": training,
+        "seed": seed,
+    }
+
+
+def describe_sequence(sequence: TaskSequence) -> dict[str, Any]:
+    """A sequence's name, recipe and tasks, in JSON's types."""
+    tasks = [
+        {"name": task.name, "classes": [str(c) for c in task.classes], "outputs": list(task.outputs)}
+        | {part: len(data) for part, data in task.parts.items()}
+        for task in sequence
+    ]
+    return {"name": sequence.name, "scenario": sequence.scenario, "recipe": sequence.recipe, "tasks": tasks}
+
+
+def same_sequence(run: Run, sequence: TaskSequence | None) -> TaskSequence:
+    """The run's own sequence, rebuilt; or the one given, if the run's tasks are its first.
+
+    Raises:
+        ValueError: if it cannot be rebuilt and is not given, or the one given is another.
+    """
+    saved = run.config["sequence"]
+    if sequence is None:
+        if saved["recipe"] is None:
+            raise ValueError(
+                f"the sequence {saved['name']!r} was not built by a function of `sequences` from plain values; pass it again with `sequence=`"
+            )
+        sequence = sequences.build(saved["recipe"]).as_scenario(saved["scenario"])
+    given = describe_sequence(sequence)
+    for key, (old, new) in _differences(saved, given):
+        raise ValueError(
+            f"the sequence differs from the run's: {key} was {old!r} and is {new!r}. Pass the run's own tasks, in their order, "
+            "and further ones behind them if it is to be extended."
+        )
+    return sequence
+
+
+def _differences(saved: dict[str, Any], given: dict[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    if saved["scenario"] != given["scenario"]:
+        yield "scenario", (saved["scenario"], given["scenario"])
+    if len(given["tasks"]) < len(saved["tasks"]):
+        yield "number of tasks", (len(saved["tasks"]), len(given["tasks"]))
+    for t, (old, new) in enumerate(zip(saved["tasks"], given["tasks"], strict=False)):
+        yield from ((f"task {t}'s {key}", (old.get(key), new.get(key))) for key in {**old, **new} if old.get(key) != new.get(key))
+
+
+def same_learner(run: Run, learner: Learner | None) -> Learner:
+    """A new learner like the run's, from its record; or the one given, if it is like the run's.
+
+    Raises:
+        ValueError: if it cannot be rebuilt and is not given, or the one given is another.
+    """
+    saved = run.config["learner"]
+    if learner is None:
+        if run.config["network"] is None:
+            raise ValueError(
+                "the run's network was not built by a function of `networks` from plain values; "
+                f"pass a new {saved['name']} on the same network with `learner=`"
+            )
+        return learners.build(saved["name"], networks.build(run.config["network"]), saved["config"])
+    given = {"name": learner.name, "config": _plain(learner.config)}
+    if given != saved:
+        raise ValueError(f"the learner differs from the run's: it was {saved}, and is {given}; build it the same way")
+    return learner
+
+
+def _plain(config: dict[str, Any]) -> dict[str, Any]:
+    """Hyper-parameters as JSON gives them back."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in config.items()}
