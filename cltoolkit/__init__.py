@@ -1,12 +1,11 @@
 """cltoolkit: an interactive toolkit for analysing continual learning.
 
-The rooms: `sequences` and `networks` (what to learn, and with which network), `learners` (one file per method), `training`
-(the one loop), `records` and `metrics` (what came out), `plots` (how it looks). The everyday names are here.
+The rooms: `sequences` and `networks` (what to learn, and with which network), `learners` (one file per method),
+`training` (the one loop), `records` and `metrics` (what came out), `plots` (how it looks). Everyday names are here.
 """
 
 import importlib
-from importlib.metadata import PackageNotFoundError, version
-from types import ModuleType
+from typing import Any
 
 from . import hypernetworks, learners, metrics, networks, sequences
 from .metrics import explain
@@ -15,11 +14,6 @@ from .randomness import stream
 from .records import Run, RunError
 from .tasks import Examples, Streamed, Task, TaskSequence
 from .training import Step, evaluate, infer_task, restore, resume, steps, train
-
-try:
-    __version__ = version("cltoolkit")
-except PackageNotFoundError:  # run from a source tree that is not installed
-    __version__ = "0.0.0"
 
 __all__ = [
     "Examples",
@@ -39,7 +33,7 @@ __all__ = [
     "metrics",
     "networks",
     "pack",
-    "plots",  # noqa: F822  loads on access: the core runs without matplotlib
+    "plots",
     "restore",
     "resume",
     "sequences",
@@ -50,9 +44,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     if name == "plots":
         return importlib.import_module(".plots", __name__)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("cltoolkit")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

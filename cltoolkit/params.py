@@ -1,7 +1,7 @@
-"""A target network apart from its weights: `net(params, x)`, for weights that come from wherever a learner makes them."""
+"""A target network apart from its weights: `net(params, x)`, wherever a learner takes the weights from."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -51,9 +51,13 @@ def unpack(flat: Tensor, shapes: Mapping[str, torch.Size]) -> Params:
     """
     sizes = [shape.numel() for shape in shapes.values()]
     if flat.shape[-1] != sum(sizes):
-        raise ValueError(f"expected (..., {sum(sizes)}) scalars for {len(sizes)} weights; got shape {tuple(flat.shape)}")
+        raise ValueError(
+            f"expected (..., {sum(sizes)}) scalars for {len(sizes)} weights; got shape {tuple(flat.shape)}"
+        )
     parts = flat.split(sizes, -1)
-    return {name: part.view(*flat.shape[:-1], *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+    return {
+        name: part.view(*flat.shape[:-1], *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)
+    }
 
 
 @runtime_checkable
@@ -111,10 +115,12 @@ class Stateless:
         self.head_names = tuple(name for name in self.shapes if name.startswith(prefix))
         self.recipe: dict[str, Any] | None = vars(module).get("recipe")
         self.precision: torch.dtype | None = None
-        self._forward = {mode: _Forward(skeleton) for mode, skeleton in self._modes.items()}
+        self._forward: dict[bool, Callable[[Params, Tensor], Tensor]] = {
+            mode: _Forward(skeleton) for mode, skeleton in self._modes.items()
+        }
 
     def initial(self, seed: int, *key: int | str) -> Params:
-        """The weights and buffers from which training begins; with `weights="drawn"`, a function of `(seed, *key)` alone."""
+        """The weights and buffers from which training begins; if drawn, a function of `(seed, *key)` alone."""
         module = copy.deepcopy(self._given)
         if self._weights == "drawn":
             with seeded(seed, *key):
@@ -124,7 +130,7 @@ class Stateless:
         return {name: value.detach() for name, value in (*module.named_parameters(), *module.named_buffers())}
 
     def __call__(self, params: Params, x: Tensor, *, training: bool = False) -> Tensor:
-        """Logits `(n, k)` of the inputs `x` `(n, *input_shape)`; in training, batch-norm statistics in `params` move in place."""
+        """Logits `(n, k)` of the inputs `x` `(n, *input_shape)`; training moves batch-norm statistics in `params`."""
         forward = self._forward[training]
         if self.precision is None:
             return forward(params, x)
@@ -155,7 +161,9 @@ class Stateless:
                 "Build it with the sequence's `input_shape`, or resize the inputs."
             ) from error
         if out.ndim != 2:
-            raise ValueError(f"expected logits (n, k) from the network; got {tuple(out.shape)} for 2 inputs of shape {input_shape}")
+            raise ValueError(
+                f"expected logits (n, k) from the network; got {tuple(out.shape)} for 2 inputs of shape {input_shape}"
+            )
         return out.shape[1]
 
     def compile(self) -> None:
@@ -196,5 +204,7 @@ def _find_head(module: nn.Module, name: str | None) -> str:
     if "head" in parts:
         return "head"
     if not linear:
-        raise ValueError("expected a submodule named 'head' or a linear layer; name the one that makes the logits with `head=`")
+        raise ValueError(
+            "expected a submodule named 'head' or a linear layer; name the one that makes the logits with `head=`"
+        )
     return linear[-1]

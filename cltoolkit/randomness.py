@@ -75,5 +75,5 @@ def seeded(seed: int, *key: int | str, device: torch.device | str = "cpu") -> It
         yield
     finally:
         torch.default_generator.set_state(before)
-        if before_cuda is not None:
+        if cuda is not None and before_cuda is not None:
             torch.cuda.set_rng_state(before_cuda, cuda)

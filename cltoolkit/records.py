@@ -1,9 +1,9 @@
-"""The record of a training run: what every table, figure and widget reads. A folder without pickle; opening one runs no code."""
+"""The record of a training run, which every table and figure reads: a folder without pickle, safe to open."""
 
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +18,11 @@ from . import metrics
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FORMAT", "Run", "RunError", "VERSION", "read_tensors", "write_atomically"]
+__all__ = ["FORMAT", "VERSION", "Run", "RunError", "read_tensors", "write_atomically"]
 
 FORMAT = "cltoolkit-run"
 VERSION = 1
+STATES = ("training", "interrupted", "finished")
 Arrays = dict[str, np.ndarray]
 
 
@@ -34,15 +35,18 @@ class Run:
     """What training left behind.
 
     Attributes:
-        accuracy: `(T + 1, T)`; `accuracy[i, j]` is the test accuracy on task j after i tasks. Row 0 is before any training; cells of
-            future tasks are measured with the weights from which the learner would begin them; NaN where nothing was measured.
+        accuracy: `(T + 1, T)`; `accuracy[i, j]` is the test accuracy on task j after i tasks. Row 0 is before any
+            training; cells of future tasks are measured with the weights from which the learner would begin them; NaN
+            where nothing was measured.
         config: how it was made: "learner", "network", "sequence", "training", "seed".
         environment: versions, device, threads.
         seconds: `(T,)`, training time per task.
         memory: `(T,)`, bytes at the peak: of the device where it is one, of the process otherwise.
         status: "training", "interrupted" or "finished".
-        curves: one value per logged step for "task", "epoch", "step" and each named loss; NaN where a step had no such loss.
-        anytime: "task" `(E,)`, "step" `(E,)`, "accuracy" `(E, T)`: test accuracy while training, where it was asked for.
+        curves: one value per logged step for "task", "epoch", "step" and each named loss; NaN where a step had no
+            such loss.
+        anytime: "task" `(E,)`, "step" `(E,)`, "accuracy" `(E, T)`: test accuracy while training, where it was asked
+            for.
         series: what the method itself kept; "embeddings" `(T, T, d)` holds at [i, j] that of task j after i + 1 tasks.
         path: its folder, if it has one.
 
@@ -64,7 +68,7 @@ class Run:
     path: Path | None = None
 
     @property
-    def T(self) -> int:  # noqa: N802  the field's letter
+    def T(self) -> int:
         """The number of tasks."""
         return self.accuracy.shape[1]
 
@@ -105,22 +109,27 @@ class Run:
         """
         import pandas as pd
 
-        references = {
-            "single": None if single is None else np.diag(single.accuracy[1:]),
-            "joint": None if joint is None else np.diag(joint.accuracy[1:]),
-        }
-        row = {"learner": self.name, "seed": self.seed} | metrics.table(self.accuracy, **references)
+        row = {"learner": self.name, "seed": self.seed} | metrics.table(self, single=single, joint=joint)
         return pd.DataFrame([row | {"seconds": float(np.nansum(self.seconds))}])
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes the run into the folder `path`, each file at once or not at all. Returns the folder."""
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "arrays.safetensors", to_safetensors(self.arrays(), {"format": FORMAT, "version": str(VERSION)}))
-        head = {"format": FORMAT, "version": VERSION, "status": self.status, "config": self.config, "environment": self.environment}
+        write_atomically(
+            folder / "arrays.safetensors", to_safetensors(self.arrays(), {"format": FORMAT, "version": str(VERSION)})
+        )
+        head = {
+            "format": FORMAT,
+            "version": VERSION,
+            "status": self.status,
+            "config": self.config,
+            "environment": self.environment,
+        }
         write_atomically(folder / "run.json", (json.dumps(head, indent=1) + "\n").encode())
         events = folder / "events.jsonl"
-        if self.curves and not events.exists():
+        own = self.path is not None and self.path.resolve() == folder.resolve()  # training appends to its own
+        if not own or (self.curves and not events.exists()):
             write_atomically(events, "".join(f"{json.dumps(event)}\n" for event in _events(self.curves)).encode())
         self.path = folder
         return folder
@@ -143,16 +152,14 @@ class Run:
         """Reads the run in the folder `path`.
 
         Raises:
-            RunError: if there is none, or it is damaged, truncated, foreign, or from a newer cltoolkit; nothing is changed.
+            RunError: if there is none, or it is damaged, truncated, foreign, or from a newer cltoolkit; nothing is
+                changed.
         """
         folder = Path(path)
         head = _read_head(folder)
         arrays, _ = read_tensors(folder / "arrays.safetensors")
-        shape = arrays["accuracy"].shape if "accuracy" in arrays else ()
-        if len(shape) != 2 or shape[0] != shape[1] + 1:
-            raise RunError(f"{folder / 'arrays.safetensors'} holds no accuracy matrix; the run is damaged, take it from a copy")
-        return cls(
-            accuracy=arrays["accuracy"],
+        run = cls(
+            accuracy=arrays.get("accuracy", np.zeros(0)),
             config=head["config"],
             environment=head["environment"],
             seconds=arrays.get("seconds", np.zeros(0)),
@@ -163,11 +170,17 @@ class Run:
             series=_group(arrays, "series/"),
             path=folder,
         )
+        wrong = [*_wrong_config(run.config), *_wrong_arrays(run)]
+        if wrong or run.status not in STATES:
+            what = ", ".join(wrong) or f"status {run.status!r}"
+            raise RunError(f"the run at {folder} is damaged: {what} is not as a run has it; take it from a copy")
+        return run
 
     def __repr__(self) -> str:
-        scores = metrics.table(self.accuracy)
+        done = self.num_tasks
+        score = f", acc {self.accuracy[done, :done].mean():.3f}" if done > 0 else ""
         where = "" if self.path is None else f", {self.path.name}/"
-        return f"Run({self.name}, seed {self.seed}, {self.num_tasks} of {self.T} tasks, acc {scores['acc']:.3f}, {self.status}{where})"
+        return f"Run({self.name}, seed {self.seed}, {done} of {self.T} tasks{score}, {self.status}{where})"
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -189,7 +202,7 @@ def read_tensors(path: Path) -> tuple[Arrays, dict[str, str]]:
     Raises:
         RunError: if it is missing, truncated or no such file.
     """
-    with _readable(path), safe_open(path, "numpy") as file:
+    with readable(path), safe_open(path, "numpy") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
 
 
@@ -197,12 +210,14 @@ def _read_head(folder: Path) -> dict[str, Any]:
     path = folder / "run.json"
     if not folder.is_dir():
         raise RunError(f"no run at {folder}: there is no such folder")
-    with _readable(path):
+    with readable(path):
         head = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise RunError(f"{path} was not written by cltoolkit: expected format {FORMAT!r}")
     if not isinstance(head.get("version"), int) or head["version"] > VERSION:
-        raise RunError(f"{path} has version {head.get('version')}; this cltoolkit reads versions up to {VERSION}: install a newer one")
+        raise RunError(
+            f"{path} has version {head.get('version')}; this cltoolkit reads up to {VERSION}: install a newer one"
+        )
     wanted = {"status": str, "config": dict, "environment": dict}
     wrong = [key for key, kind in wanted.items() if not isinstance(head.get(key), kind)]
     if wrong:
@@ -211,14 +226,47 @@ def _read_head(folder: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
     """Turns every way in which a file can fail to be read into one clear error."""
     try:
         yield
     except FileNotFoundError as error:
         raise RunError(f"no run at {path.parent}: {path.name} is missing") from error
-    except (SafetensorError, UnicodeDecodeError, json.JSONDecodeError, EOFError) as error:
+    except OSError as error:
+        raise RunError(f"{path} cannot be read ({error})") from error
+    except RunError:
+        raise
+    except (SafetensorError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError, MemoryError) as error:
         raise RunError(f"{path} is damaged or truncated ({error}); take it from a copy, or train again") from error
+
+
+def _wrong_config(config: dict[str, Any]) -> Iterator[str]:
+    """The entries that are there, but not of the kind that is read."""
+    learner, sequence, seed = config.get("learner", {}), config.get("sequence", {}), config.get("seed", 0)
+    if not isinstance(learner, dict) or not isinstance(learner.get("name", ""), str):
+        yield "config.learner"
+    if not isinstance(seed, int):
+        yield "config.seed"
+    tasks = sequence.get("tasks", []) if isinstance(sequence, dict) else None
+    if not isinstance(tasks, list) or not all(isinstance(t, dict) and isinstance(t.get("name"), str) for t in tasks):
+        yield "config.sequence"
+
+
+def _wrong_arrays(run: Run) -> Iterator[str]:
+    """The arrays whose shape or kind is not that of a run."""
+    shape = run.accuracy.shape
+    if len(shape) != 2 or shape[0] != shape[1] + 1 or shape[1] == 0 or run.accuracy.dtype.kind not in "fiu":
+        yield "accuracy"
+        return
+    for name, values in (("seconds", run.seconds), ("memory", run.memory)):
+        if values.shape not in ((0,), (run.T,)) or values.dtype.kind not in "fiu":
+            yield name
+    count = len(run.anytime["task"]) if run.anytime.get("task", np.zeros(())).ndim == 1 else -1
+    shapes = {"task": (count,), "step": (count,), "accuracy": (count, run.T)}
+    if run.anytime and {name: values.shape for name, values in run.anytime.items()} != shapes:
+        yield "anytime"
+    if "embeddings" in run.series and run.series["embeddings"].shape[:-1] != (run.T, run.T):
+        yield "embeddings"
 
 
 def _group(arrays: Arrays, prefix: str) -> Arrays:
@@ -230,22 +278,28 @@ def _events(curves: Arrays) -> Iterator[dict[str, float | int]]:
     whole = {"task", "epoch", "step"}
     for values in zip(*curves.values(), strict=True):
         named = dict(zip(curves, values, strict=True))
-        yield {name: int(v) if name in whole else float(v) for name, v in named.items() if name in whole or not math.isnan(v)}
+        yield {
+            name: int(v) if name in whole else float(v)
+            for name, v in named.items()
+            if name in whole or not math.isnan(v)
+        }
 
 
 def _curves(path: Path) -> Arrays:
     """The step curves of an events file; a last line cut short by a crash is left out."""
     if not path.exists():
         return {}
-    with _readable(path):
+    with readable(path):
         text = path.read_text(encoding="utf-8")
         lines = text.splitlines() if text.endswith("\n") or not text else text.splitlines()[:-1]
-        events = [json.loads(line) for line in lines]
-    return as_curves(events)
+        return as_curves([dict(json.loads(line)) for line in lines])
 
 
-def as_curves(events: list[Mapping[str, float]]) -> Arrays:
+def as_curves(events: Sequence[Mapping[str, float]]) -> Arrays:
     """Logged steps as one array per name, NaN where a step lacks it."""
     names = list(dict.fromkeys(name for event in events for name in event))
     curves = {name: np.array([event.get(name, math.nan) for event in events], dtype=np.float64) for name in names}
-    return {name: v.astype(np.int64) if name in ("task", "epoch", "step") else v for name, v in curves.items()}
+    whole = {name: curves[name] for name in ("task", "epoch", "step") if name in curves}
+    if not all(np.isfinite(values).all() for values in whole.values()):
+        raise ValueError(f"expected {sorted(whole)} in every logged step")
+    return curves | {name: values.astype(np.int64) for name, values in whole.items()}

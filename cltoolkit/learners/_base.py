@@ -1,4 +1,4 @@
-"""The one contract of all methods: a map from a task to the weights of a target network, and a rule for learning the next task."""
+"""The contract of all methods: a map from a task to weights of a target network, and a rule to learn the next task."""
 
 import inspect
 from abc import ABC, abstractmethod
@@ -34,12 +34,12 @@ class Phase:
 class Learner(nn.Module, ABC):
     """A map t ↦ parameters of one target network, and a rule for learning task t.
 
-    The life of a learner is `start`, and then for every task `begin`, many times `step`, `end`. `training.train` leads it
-    through that; nothing else is needed to train one by hand.
+    The life of a learner is `start`, and then for every task `begin`, many times `step`, `end`. `training.train`
+    leads it through that; nothing else is needed to train one by hand.
 
-    To write a method, derive from this class and give the six functions marked abstract; each speaks of one task. Whatever
-    must survive an interruption is a parameter or a buffer of the module: it is then saved and restored with it.
-    Hyper-parameters are keywords, kept under their own names as attributes; they are recorded with every run.
+    To write a method, derive from this class and give the six functions marked abstract; each speaks of one task.
+    Whatever must survive an interruption is a parameter or a buffer of the module: it is then saved and restored with
+    it. Hyper-parameters are keywords, kept under their own names as attributes; they are recorded with every run.
 
     Args:
         net: the target network, any `nn.Module`, or a `Stateless`.
@@ -103,10 +103,10 @@ class Learner(nn.Module, ABC):
         return None
 
     def remember(self, task: Task) -> None:
-        """Hands over an ended task's data, for methods that keep data. Called after `end`, and again when a run is resumed."""
+        """Hands over an ended task's data, for methods that keep some; after `end`, and again when a run is resumed."""
 
     def _grow(self) -> None:
-        """Makes room for the parameters of `known` tasks, where their number grows; a saved state then finds its place."""
+        """Makes room for the parameters of `known` tasks, where their number grows, before a state is loaded."""
 
     def series(self) -> dict[str, Tensor]:
         """What is worth keeping after each task, by name, row j for task j: embeddings, widths, scores."""
@@ -123,8 +123,8 @@ class Learner(nn.Module, ABC):
         """
         if self.started and (self.num_tasks or self.learning):
             raise ValueError(
-                f"this {self.name} has learned {self.num_tasks} tasks, which a new start would lose; make a new learner, "
-                "or continue a saved run with `resume`"
+                f"this {self.name} has learned {self.num_tasks} tasks, which a new start would lose; "
+                "make a new learner, or continue a saved run with `resume`"
             )
         self.seed, self.scenario, self.started = int(seed), scenario, True
         self._masks = {}
@@ -145,7 +145,15 @@ class Learner(nn.Module, ABC):
 
     @final
     def step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """One update on a batch: `x` `(b, *input_shape)`, `y` `(b,)` output units. Returns the named losses, on the device."""
+        """One update.
+
+        Args:
+            x: `(b, *input_shape)`.
+            y: `(b,)`, output units.
+
+        Returns:
+            The named losses, scalars on the device.
+        """
         losses = self._step(x, y)
         self.steps += 1
         return losses
@@ -271,7 +279,9 @@ class Learner(nn.Module, ABC):
         return tensors, facts
 
     @final
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], *, device: torch.device | str = "cpu") -> None:
+    def restore(
+        self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], *, device: torch.device | str = "cpu"
+    ) -> None:
         """Puts a learner, built with the same network and hyper-parameters, into a saved state, to the bit.
 
         Raises:
@@ -296,14 +306,15 @@ class Learner(nn.Module, ABC):
         parameters = dict(self.named_parameters())
         expected = set(self.state_dict())
         if not set(parameters) <= set(values):
-            raise ValueError(f"the saved state lacks {sorted(set(parameters) - set(values))[:5]}; was the learner built the same way?")
+            lacking = sorted(set(parameters) - set(values))[:5]
+            raise ValueError(f"the saved state lacks {lacking}; was the learner built the same way?")
         for name, value in values.items():
             path, _, leaf = name.rpartition(".")
             if name in parameters:
                 if parameters[name].shape != value.shape:
                     raise ValueError(
-                        f"the saved {name} has shape {tuple(value.shape)}, this learner's has {tuple(parameters[name].shape)}; "
-                        "build it with the hyper-parameters of the saved one"
+                        f"the saved {name} has shape {tuple(value.shape)}; this learner's has "
+                        f"{tuple(parameters[name].shape)}. Build it with the hyper-parameters of the saved one."
                     )
                 with torch.no_grad():
                     parameters[name].copy_(value)

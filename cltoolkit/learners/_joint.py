@@ -20,8 +20,9 @@ __all__ = ["Joint"]
 class Joint(Learner):
     """One network trained on all tasks so far: w ← argmin 1/t Σ_{j≤t} L_j(w).
 
-    The upper reference of every plot: it keeps all earlier data, which a continual learner may not. Each step takes the batch of
-    the current task and one of equal size from every earlier task, and all of them go through the network at once.
+    The upper reference of every plot: it keeps all earlier data, which a continual learner may not. Each step takes
+    the batch of the current task and one of equal size from every earlier task, and all of them go through the
+    network at once.
 
     Args:
         net: the target network.
@@ -38,7 +39,9 @@ class Joint(Learner):
         super().__init__(net)
         self.lr = lr
         self.weights = TargetWeights(self.net)
-        self.heads = nn.ParameterDict()  # one tensor (T, *shape) for each parameter of the head, where tasks have their own
+        self.heads = (
+            nn.ParameterDict()
+        )  # one tensor (T, *shape) for each parameter of the head, where tasks have their own
         self.statistics = PerTask(self.net.buffers)
         self.tasks: list[Task] = []
 
@@ -51,7 +54,9 @@ class Joint(Learner):
         if self.own_head:
             new = self._own_start(self.num_tasks)
             if self.num_tasks:
-                new_heads = {name: torch.cat([self.heads[_key(name)].detach(), new[name][None]]) for name in self.net.head_names}
+                new_heads = {
+                    name: torch.cat([self.heads[_key(name)].detach(), new[name][None]]) for name in self.net.head_names
+                }
             else:
                 new_heads = {name: new[name][None].clone() for name in self.net.head_names}
             self._set_heads(new_heads)
@@ -64,7 +69,10 @@ class Joint(Learner):
     def _grow(self) -> None:
         if self.own_head and self.known:
             self._set_heads(
-                {name: torch.zeros(self.known, *self.net.shapes[name], device=self.device) for name in self.net.head_names}
+                {
+                    name: torch.zeros(self.known, *self.net.shapes[name], device=self.device)
+                    for name in self.net.head_names
+                }
             )
 
     def _own_start(self, t: int) -> Params:
@@ -81,13 +89,17 @@ class Joint(Learner):
         self.optimizers["weights"].zero_grad()
         losses.mean().backward()
         self.optimizers["weights"].step()
-        return {"loss": losses[-1].detach(), "earlier": losses[:-1].detach().mean() if len(losses) > 1 else losses[0].detach() * 0}
+        return {
+            "loss": losses[-1].detach(),
+            "earlier": losses[:-1].detach().mean() if len(losses) > 1 else losses[0].detach() * 0,
+        }
 
     def _with_earlier(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """The batch and one like it from each earlier task, current task last: `(t + 1, b, *input_shape)`, `(t + 1, b)`."""
+        """One such batch from each task so far, the current one last: `(t + 1, b, *input_shape)`, `(t + 1, b)`."""
         generator = self.stream("replay", self.num_tasks, self.steps)
         drawn = [
-            task.train.take(torch.randint(len(task.train), (len(x),), generator=generator)) for task in self.tasks[: self.num_tasks]
+            task.train.take(torch.randint(len(task.train), (len(x),), generator=generator))
+            for task in self.tasks[: self.num_tasks]
         ]
         return torch.stack([*(d[0] for d in drawn), x]), torch.stack([*(d[1] for d in drawn), y])
 
@@ -96,7 +108,9 @@ class Joint(Learner):
         shared = self.weights.params()
         own = {name: self.heads[_key(name)] for name in self.net.head_names} | self.statistics.rows()
         dims = ({name: 0 if name in own else None for name in shared}, 0)
-        logits = vmap(lambda params, x: self.net(params, x, training=True), in_dims=dims, randomness="different")(shared | own, xs)
+        logits = vmap(lambda params, x: self.net(params, x, training=True), in_dims=dims, randomness="different")(
+            shared | own, xs
+        )
         closed = torch.stack([self._closed(units, logits) for units in self.outputs])
         logits = (logits + closed[:, None]).transpose(1, 2)
         return F.cross_entropy(logits, ys, reduction="none").mean(1)
@@ -117,7 +131,11 @@ class Joint(Learner):
     def _params(self, t: int) -> Params:
         if not self.own_head:
             return self.weights.values()
-        return self.weights.values() | {n: self.heads[_key(n)][t].detach() for n in self.net.head_names} | self.statistics.row(t)
+        return (
+            self.weights.values()
+            | {n: self.heads[_key(n)][t].detach() for n in self.net.head_names}
+            | self.statistics.row(t)
+        )
 
     def starting(self, t: int) -> Params | None:
         """The body as it is now, under a new head."""

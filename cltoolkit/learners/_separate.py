@@ -16,7 +16,7 @@ __all__ = ["Separate"]
 
 @final
 class Separate(Learner):
-    """A new network for each task: nothing is forgotten, nothing is shared, and memory grows by the whole network per task.
+    """A new network for each task: nothing is forgotten, nothing is shared, memory grows by a network per task.
 
     The reference s_j of what a task reaches alone, from which learning gain and intransigence are measured.
 

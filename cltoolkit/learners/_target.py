@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..params import Params, Stateless, unpack
 
-__all__ = ["PerTask", "TargetWeights"]
+__all__ = ["PerTask", "Statistics", "TargetWeights"]
 
 
 class PerTask(nn.Module):
@@ -37,30 +37,57 @@ def _key(name: str) -> str:
     return name.replace(".", ":")
 
 
+class Statistics(nn.Module):
+    """The buffers of a target network that training moves: batch-norm statistics."""
+
+    def __init__(self, net: Stateless) -> None:
+        super().__init__()
+        self._initial = {name: value for name, value in net.initial(0).items() if name in net.buffers}
+        for name, value in self._initial.items():
+            self.register_buffer(_key(name), value.clone())
+
+    def reset(self) -> None:
+        """Puts them back to where they begin."""
+        self.set(self._initial)
+
+    def set(self, values: Mapping[str, Tensor]) -> None:
+        """Takes the values given, as copies; names not given stay as they are."""
+        for name, live in self.values().items():
+            if name in values:
+                live.copy_(values[name])
+
+    def values(self) -> Params:
+        """The live tensors, by name."""
+        return {name: self.get_buffer(_key(name)) for name in self._initial}
+
+    def initial(self) -> Params:
+        """Where they begin, by name."""
+        return {name: value.to(self.get_buffer(_key(name)).device) for name, value in self._initial.items()}
+
+
 class TargetWeights(nn.Module):
     """The weights of one target network as one trainable vector, with the batch-norm statistics that go with them.
 
-    One vector, because one tensor costs an optimizer as much as one weight of the network would.
+    One vector, because an optimizer takes as long for one tensor as for another, however small.
     """
 
     def __init__(self, net: Stateless) -> None:
         super().__init__()
-        self.net = net
+        self.shapes = net.shapes
         self.vector = nn.Parameter(torch.zeros(net.size))
-        initial = net.initial(0)
-        for name in net.buffers:
-            self.register_buffer(_key(name), initial[name].clone())
+        self.statistics = Statistics(net)
 
     def set(self, params: Params) -> None:
         """Takes the values `params` has, as copies; names it lacks stay as they are."""
         with torch.no_grad():
-            for name, view in self.params().items():
+            for name, view in unpack(self.vector, self.shapes).items():
                 if name in params:
                     view.copy_(params[name])
+        self.statistics.set(params)
 
     def params(self) -> Params:
         """The live weights: views of the vector, and the statistics that training moves."""
-        return unpack(self.vector, self.net.shapes) | {name: self.get_buffer(_key(name)) for name in self.net.buffers}
+        return unpack(self.vector, self.shapes) | self.statistics.values()
 
     def values(self) -> Params:
         """The live weights, for use without gradients."""

@@ -11,7 +11,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from ..learners import Learner
-from ..records import RunError, read_tensors, write_atomically
+from ..records import RunError, read_tensors, readable, write_atomically
 from ._loop import Position
 
 __all__ = ["Checkpoint", "latest", "state_file"]
@@ -64,11 +64,15 @@ class Checkpoint:
         if head.get("format") != FORMAT or not head.get("version", "").isdigit():
             raise RunError(f"{path} is not a saved state of cltoolkit")
         if int(head["version"]) > VERSION:
-            raise RunError(f"{path} has version {head['version']}; this cltoolkit reads versions up to {VERSION}: install a newer one")
-        notes = json.loads(head["notes"])
+            raise RunError(
+                f"{path} has version {head['version']}; this cltoolkit reads up to {VERSION}: install a newer one"
+            )
+        with readable(path):
+            notes = json.loads(head["notes"])
+            position, facts, events = Position(**notes["position"]), dict(notes["learner"]), int(notes["events"])
         run = {name.removeprefix("run/"): value for name, value in arrays.items() if name.startswith("run/")}
         tensors = {name: torch.from_numpy(value) for name, value in arrays.items() if not name.startswith("run/")}
-        return cls(Position(**notes["position"]), tensors, notes["learner"], run, notes["events"])
+        return cls(position, tensors, facts, run, events)
 
 
 def state_file(folder: Path, tasks: int) -> Path:

@@ -40,7 +40,11 @@ def warn_of_other_machine(run: Run, device: torch.device) -> None:
     other = {key: (run.environment[key], now[key]) for key in now if run.environment.get(key, now[key]) != now[key]}
     if other:
         changes = ", ".join(f"{key} {old} → {new}" for key, (old, new) in other.items())
-        warnings.warn(f"the run goes on elsewhere than it began ({changes}); results may differ in the last digits", RuntimeWarning, stacklevel=3)
+        warnings.warn(
+            f"the run goes on elsewhere than it began ({changes}); results may differ in the last digits",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def reset_peak_memory(device: torch.device) -> None:
@@ -50,7 +54,7 @@ def reset_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory(device: torch.device) -> float:
-    """Bytes at the peak: of the device since the last reset, or of this process since it began; NaN where the system does not tell."""
+    """Bytes at the peak: of the device since the last reset, or of this process so far; NaN where nobody tells."""
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated(device))
     try:

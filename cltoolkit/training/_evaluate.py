@@ -1,7 +1,7 @@
 """Test accuracy of a learner on every task, and which task an input seems to come from."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -17,13 +17,18 @@ __all__ = ["evaluate", "infer_task"]
 
 @torch.inference_mode()
 def evaluate(
-    learner: Learner, sequence: TaskSequence, *, part: str = "test", batch_size: int = 1000, tasks: Iterable[int] | None = None
+    learner: Learner,
+    sequence: TaskSequence,
+    *,
+    part: str = "test",
+    batch_size: int = 1000,
+    tasks: Iterable[int] | None = None,
 ) -> np.ndarray:
     """Accuracy on every task of the sequence: one row of the accuracy matrix.
 
-    A task that is not learned yet is measured with the weights from which the learner would begin it. Who answers depends on the scenario:
-    "task": each task's own weights and classes. "domain": if the learner has weights per task, those of the task
-    that `infer_task` finds for each input. "class": likewise, among all classes seen so far.
+    A task that is not learned yet is measured with the weights from which the learner would begin it. Who answers
+    depends on the scenario: "task": each task's own weights and classes. "domain": if the learner has weights per
+    task, those of the task that `infer_task` finds for each input. "class": likewise, among all classes seen so far.
 
     Args:
         learner: what answers.
@@ -43,33 +48,34 @@ def evaluate(
         data = task.parts.get(part)
         if data is None or t not in wanted:
             continue
-        right = _right_answers(learner, task, t, data.to(device), batch_size, every)
-        if right is not None:
-            row[t] = right.double() / len(data)
+        answer = _answers_of(learner, task, t, every)
+        if answer is not None:
+            row[t] = _right(answer, data.to(device), batch_size).double() / len(data)
     return torch.stack(row).cpu().numpy()  # the one time that the host waits
 
 
-def _right_answers(
-    learner: Learner, task: Task, t: int, data: Data, batch_size: int, every: Params | None
-) -> Tensor | None:
-    """How many examples are answered right, with the weights of task t or, given those of `every` task, with the inferred task's.
+def _answers_of(learner: Learner, task: Task, t: int, every: Params | None) -> Callable[[Tensor], Tensor] | None:
+    """What the learner answers to inputs of task t: inputs → `(n,)` output units; None where it has no weights for the task.
 
-    None where the learner has no weights for the task.
+    Given the weights of `every` task, it must find out which it is.
     """
-    params = (learner.params(t) if t < learner.known else learner.starting(t)) if every is None else None
-    if params is None and every is None:
+    if every is not None:
+        return lambda x: _answers(learner, every, x)
+    params = learner.params(t) if t < learner.known else learner.starting(t)
+    if params is None:
         return None
     units = torch.tensor(_units(learner, task), device=learner.device)
-    order = torch.arange(len(data))
-    right = torch.zeros((), dtype=torch.int64, device=learner.device)
-    for x, y in data.batches(order, batch_size):
-        answers = units[learner.net(params, x)[:, units].argmax(1)] if every is None else _answers(learner, every, x)
-        right += (answers == y).sum()
-    return right
+    return lambda x: units[learner.net(params, x)[:, units].argmax(1)]
+
+
+def _right(answer: Callable[[Tensor], Tensor], data: Data, batch_size: int) -> Tensor:
+    """How many examples are answered right; a scalar, on the device."""
+    counts = [(answer(x) == y).sum() for x, y in data.batches(torch.arange(len(data)), batch_size)]
+    return torch.stack(counts).sum()
 
 
 def _units(learner: Learner, task: Task) -> tuple[int, ...]:
-    """Between which output units task's examples are decided: its own, or all seen so far where the classes must be told apart."""
+    """The output units among which a task's examples are decided: its own, or all seen so far."""
     if learner.scenario != "class":
         return task.outputs
     return tuple(sorted({*learner.seen_units, *task.outputs}))
@@ -85,8 +91,8 @@ def _answers(learner: Learner, every: Params, x: Tensor) -> Tensor:
 def infer_task(learner: Learner, x: Tensor) -> Tensor:
     """The task that each input seems to come from: t̂(x) = argmin_t H(p(y | x, t)) / log k_t.
 
-    The weights of the right task are the surest of their answer (von Oswald et al. 2020, §2: predictive entropy). The entropy is divided by
-    its maximum, so that tasks with few classes have no advantage.
+    The weights of the right task are the surest of their answer (von Oswald et al. 2020, §2: predictive entropy). The
+    entropy is divided by its maximum, so that tasks with few classes have no advantage.
 
     Args:
         learner: has learned at least one task.
@@ -101,13 +107,15 @@ def infer_task(learner: Learner, x: Tensor) -> Tensor:
     if not learner.known:
         raise ValueError("expected a learner that knows a task; train it first")
     if not learner.needs_task:
-        raise ValueError(f"{learner.name} answers all tasks with one network in scenario {learner.scenario!r}; there is no task to infer")
+        raise ValueError(
+            f"{learner.name} answers all tasks with one network in scenario {learner.scenario!r}: no task to infer"
+        )
     every = learner.stacked_params()
     return torch.cat([_least_entropy(_open_logits(learner, every, part)) for part in x.to(learner.device).split(1000)])
 
 
 def _open_logits(learner: Learner, every: Params, x: Tensor) -> Tensor:
-    """`(T, n, k)`: the logits under the weights of `every` task `(T, *shape)`, -inf for the units that are not the task's."""
+    """`(T, n, k)`: logits under the weights of `every` task `(T, *shape)`, -inf for units that are not the task's."""
     logits = vmap(learner.net, in_dims=(0, None))(every, x)
     closed = torch.full((learner.known, logits.shape[-1]), -torch.inf, device=logits.device)
     for t in range(learner.known):

@@ -1,4 +1,4 @@
-"""More tasks behind a run's own, as if they had been there from the start; and learners as they were at an earlier time."""
+"""More tasks behind a run's own, as if they had always been there; and learners as they were at an earlier time."""
 
 import os
 import warnings
@@ -19,7 +19,7 @@ __all__ = ["extend", "restore"]
 
 
 def extend(run: Run, learner: Learner, sequence: TaskSequence, device: torch.device) -> None:
-    """Widens a run's record to a longer sequence, and measures the new tasks at every time of which the state was kept."""
+    """Widens a run's record to a longer sequence, and measures the new tasks at every time whose state was kept."""
     old, count = run.T, len(sequence)
     columns = np.full((count + 1, count), np.nan)
     columns[: old + 1, :old] = run.accuracy
@@ -34,7 +34,7 @@ def extend(run: Run, learner: Learner, sequence: TaskSequence, device: torch.dev
             missing.append(done)
     if missing:
         warnings.warn(
-            f"the states after {missing} tasks were not kept (snapshots=False), so accuracy on the new tasks at those times is unknown: NaN",
+            f"the states after {missing} tasks were not kept (snapshots=False): accuracy on the new tasks then is NaN",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -72,7 +72,8 @@ def steps(
         A `Step` after every update.
 
     Raises:
-        ValueError: if the network does not fit the sequence, or the learner has learned tasks already; before any training.
+        ValueError: if the network does not fit the sequence, or the learner has learned tasks already; before any
+            training.
 
     Example:
         >>> from cltoolkit.sequences import split_digits
@@ -88,7 +89,9 @@ def steps(
         prepare(learner, sequence, seed=seed, device=place)
     sequence = sequence.to(place)
     for t in range(start.task, len(sequence)):
-        yield from _task_steps(learner, sequence[t], seed, epochs, batch_size, start if t == start.task else Position(t))
+        yield from _task_steps(
+            learner, sequence[t], seed, epochs, batch_size, start if t == start.task else Position(t)
+        )
 
 
 def prepare(learner: Learner, sequence: TaskSequence, *, seed: int, device: torch.device) -> None:
@@ -96,8 +99,8 @@ def prepare(learner: Learner, sequence: TaskSequence, *, seed: int, device: torc
     outputs = learner.net.num_outputs(sequence.input_shape)
     if outputs < sequence.num_classes:
         raise ValueError(
-            f"the network has {outputs} outputs; {sequence.name} in scenario {sequence.scenario!r} needs {sequence.num_classes}. "
-            "Build it with the sequence's `num_classes`."
+            f"the network has {outputs} outputs; {sequence.name} in scenario {sequence.scenario!r} "
+            f"needs {sequence.num_classes}. Build it with the sequence's `num_classes`."
         )
     learner.start(seed=seed, device=device, scenario=sequence.scenario)
 
@@ -147,18 +150,32 @@ def _after(t: int, p: int, epoch: int, batch: int, *, batches: int, length: int,
 
 def num_steps(learner: Learner, sequence: TaskSequence, *, epochs: int, batch_size: int) -> list[int]:
     """How many steps each task takes."""
-    return [sum(length for _, length in _plan(learner, task, epochs)) * -(-len(task.train) // batch_size) for task in sequence]
+    return [
+        sum(length for _, length in _plan(learner, task, epochs)) * -(-len(task.train) // batch_size)
+        for task in sequence
+    ]
 
 
 def pick_device(device: torch.device | str | None) -> torch.device:
     """The device asked for, or a GPU if there is one and nothing was asked.
 
     Raises:
-        ValueError: if CUDA is asked for where there is none.
+        ValueError: if there is no such device, such as CUDA where there is none.
     """
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    place = torch.device(device)
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"expected a device such as 'cpu', 'cuda:0' or None; got {device!r}"
+        ) from error
     if place.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {str(device)!r} was asked for, but torch finds no CUDA device here; use device='cpu', or None to choose")
+        raise ValueError(
+            f"device {str(device)!r} was asked for, but torch finds no CUDA device here; use 'cpu', or None to choose"
+        )
+    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device {str(device)!r} was asked for, but there are {torch.cuda.device_count()} CUDA devices here"
+        )
     return place

@@ -22,7 +22,8 @@ class Progress:
         counts = num_steps(learner, sequence, epochs=epochs, batch_size=batch_size)
         self._names = [task.name for task in sequence]
         done = sum(counts[: start.task]) + start.step
-        # With disable=None tqdm would show nothing in a notebook; False leaves it to the environment variable TQDM_DISABLE.
+        # With disable=None tqdm would show nothing in a notebook; False leaves it to the environment variable
+        # TQDM_DISABLE.
         hidden = {} if shown else {"disable": True}
         self._bar = tqdm(total=sum(counts), initial=done, unit="step", dynamic_ncols=True, **hidden)
         self._bar.set_description(self._title(start.task))
@@ -43,5 +44,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.close()

@@ -42,14 +42,15 @@ def same_sequence(run: Run, sequence: TaskSequence | None) -> TaskSequence:
     if sequence is None:
         if saved["recipe"] is None:
             raise ValueError(
-                f"the sequence {saved['name']!r} was not built by a function of `sequences` from plain values; pass it again with `sequence=`"
+                f"the sequence {saved['name']!r} was not built by a function of `sequences` from plain values; "
+                "pass it again with `sequence=`"
             )
         sequence = sequences.build(saved["recipe"]).as_scenario(saved["scenario"])
     given = describe_sequence(sequence)
     for key, (old, new) in _differences(saved, given):
         raise ValueError(
-            f"the sequence differs from the run's: {key} was {old!r} and is {new!r}. Pass the run's own tasks, in their order, "
-            "and further ones behind them if it is to be extended."
+            f"the sequence differs from the run's: {key} was {old!r} and is {new!r}. "
+            "Pass the run's own tasks, in their order, and further ones behind them if it is to be extended."
         )
     return sequence
 
@@ -60,7 +61,11 @@ def _differences(saved: dict[str, Any], given: dict[str, Any]) -> Iterator[tuple
     if len(given["tasks"]) < len(saved["tasks"]):
         yield "number of tasks", (len(saved["tasks"]), len(given["tasks"]))
     for t, (old, new) in enumerate(zip(saved["tasks"], given["tasks"], strict=False)):
-        yield from ((f"task {t}'s {key}", (old.get(key), new.get(key))) for key in {**old, **new} if old.get(key) != new.get(key))
+        yield from (
+            (f"task {t}'s {key}", (old.get(key), new.get(key)))
+            for key in {**old, **new}
+            if old.get(key) != new.get(key)
+        )
 
 
 def same_learner(run: Run, learner: Learner | None) -> Learner:

@@ -47,7 +47,9 @@ class Recorder:
         path = events_file(run)
         kept = path.read_bytes()[:written] if written else b""
         if len(kept) < written:
-            raise RunError(f"{path} is shorter than the saved state says ({len(kept)} of {written} bytes); take it from a copy")
+            raise RunError(
+                f"{path} is shorter than the saved state says ({len(kept)} of {written} bytes); take it from a copy"
+            )
         recorder = cls(run, log_every=log_every, events=[json.loads(line) for line in kept.splitlines()])
         recorder.written = written
         return recorder
@@ -66,7 +68,8 @@ class Recorder:
         values = torch.stack([value.float() for step in self._pending for value in step.losses.values()]).tolist()
         losses = iter(values)
         fresh = [
-            {"task": s.task, "epoch": s.epoch, "step": s.step} | {name: next(losses) for name in s.losses} for s in self._pending
+            {"task": s.task, "epoch": s.epoch, "step": s.step} | {name: next(losses) for name in s.losses}
+            for s in self._pending
         ]
         self._pending = []
         self.events += fresh
@@ -74,7 +77,10 @@ class Recorder:
         self.run.curves = {}
         bad = next((event for event in fresh if not math.isfinite(event.get("loss", 0.0))), None)
         if bad is not None:
-            self._warn("loss", f"the loss became {bad['loss']} in task {bad['task']}, step {bad['step']}; lower the learning rate `lr`")
+            self._warn(
+                "loss",
+                f"the loss became {bad['loss']} in task {bad['task']}, step {bad['step']}; lower the step size `lr`",
+            )
 
     def measure(self, learner: Learner, sequence: TaskSequence, step: Step) -> None:
         """Adds a row to the any-time accuracies: the tasks known so far."""
@@ -93,21 +99,26 @@ class Recorder:
             run.accuracy[t + 1] = evaluate(learner, sequence)
             for name, rows in learner.series().items():
                 run.series[name] = _with_rows(run.series.get(name), t, rows.detach().cpu().numpy(), run.T)
-            self.save_state(learner, step.next, None if run.path is None else state_file(run.path, t + 1))
-            if run.path is not None and not snapshots:
+            saved = self.save_state(learner, step.next, None if run.path is None else state_file(run.path, t + 1))
+            if run.path is not None and saved and not snapshots:
                 state_file(run.path, t).unlink(missing_ok=True)
 
     def checkpoint(self, learner: Learner, step: Step) -> None:
         """Saves the state within a task."""
         with self._off_the_clock(step.task, learner.device):
-            self.save_state(learner, step.next, None if self.run.path is None else self.run.path / "checkpoint.safetensors")
+            self.save_state(
+                learner, step.next, None if self.run.path is None else self.run.path / "checkpoint.safetensors"
+            )
 
-    def save_state(self, learner: Learner, position: Position, path: Path | None) -> None:
-        """Saves the record, and the state that belongs to it, under `path`; does nothing for a run without a folder."""
+    def save_state(self, learner: Learner, position: Position, path: Path | None) -> bool:
+        """Saves the record, and the state that belongs to it, under `path`, which a run without a folder has not.
+
+        Returns whether it is saved. A state is never newer than the events before it, which it counts.
+        """
         self.fetch()
-        if path is not None:
-            self._try(self._write)
-            self._try(lambda: Checkpoint.of(learner, position, self.run.arrays(), self.written).save(path))
+        if path is None or not self._try(self._write):
+            return False
+        return self._try(lambda: Checkpoint.of(learner, position, self.run.arrays(), self.written).save(path))
 
     def finish(self, status: str) -> Run:
         """Brings the record up to date with the loop's end."""
@@ -136,8 +147,11 @@ class Recorder:
         try:
             write()
         except OSError as error:
-            self._warn("disk", f"the run could not be saved ({error}); training goes on and the next save is tried as usual. "
-                       "Free some space, or keep the Run returned and call its `save` with another folder.")
+            self._warn(
+                "disk",
+                f"the run could not be saved ({error}); training goes on and the next save is tried as usual. "
+                "Free some space, or keep the Run returned and call its `save` with another folder.",
+            )
             return False
         return True
 
@@ -166,7 +180,7 @@ def events_file(run: Run) -> Path:
 
 
 def _with_rows(old: np.ndarray | None, t: int, rows: np.ndarray, total: int) -> np.ndarray:
-    """`(T, T, *)` with `rows` `(t + 1, *)` at [t]; NaN where there is nothing yet, or where a row has another length."""
+    """`(T, T, *)` with `rows` `(t + 1, *)` at [t], and NaN where there is nothing."""
     new = np.full((total, total, *rows.shape[1:]), np.nan) if old is None else old.copy()
     new[t, : len(rows)] = rows
     return new

@@ -40,7 +40,8 @@ class Settings:
         eval_every: steps between test evaluations while training, for any-time metrics; None for none.
         log_every: steps between logged losses.
         checkpoint_every: steps between checkpoints within a task; None for none.
-        snapshots: whether the state after every task is kept (and not only after the last), as extending a run needs it.
+        snapshots: whether the state after every task is kept (and not only after the last), as extending a run needs
+            it.
     """
 
     epochs: int = 20
@@ -81,7 +82,8 @@ def train(
 ) -> Run:
     """Trains a new learner on a sequence and measures it after every task.
 
-    Ctrl-C stops after the step under way; the Run returned then has the status "interrupted", and `resume` goes on from that very step.
+    Ctrl-C stops after the step under way; the Run returned then has the status "interrupted", and `resume` goes on
+    from that very step.
 
     Args:
         learner: a new one.
@@ -150,7 +152,8 @@ def resume(
     Args:
         path: the run's folder.
         learner: one built like the saved one; needed only where the network was not built by a function of `networks`.
-        sequence: the run's own, needed only where it was not built by a function of `sequences`; or the same with further tasks behind it.
+        sequence: the run's own, needed only where it was not built by a function of `sequences`; or the same with
+            further tasks behind it.
         device: where to train; a GPU if there is one.
         progress: whether a progress bar is shown.
 
@@ -171,7 +174,7 @@ def resume(
     settings = Settings(**run.config["training"])
     _apply(settings, learner)
     run.restore_arrays(checkpoint.arrays)
-    if extended:
+    if len(sequence) > run.T:  # not `extended`: a first try may have widened the record, and died before the next state
         extend(run, learner, sequence, place)
     learner.restore(checkpoint.tensors, checkpoint.facts, device=place)
     for task in sequence[: learner.num_tasks] if learner.num_tasks else ():
@@ -195,7 +198,10 @@ def _go_on(
         start=start,
     )
     last: Step | None = None
-    with interruption() as wished, Progress(learner, sequence, settings.epochs, settings.batch_size, start, shown=progress) as bar:
+    with (
+        interruption() as wished,
+        Progress(learner, sequence, settings.epochs, settings.batch_size, start, shown=progress) as bar,
+    ):
         try:
             for last in todo:
                 recorder.log(last)
@@ -234,8 +240,18 @@ def _apply(settings: Settings, learner: Learner) -> None:
 
 def _say_interrupted(run: Run, step: Step) -> None:
     where = f"task {step.task} ({run.task_names[step.task]}), step {step.step}"
-    how = f"go on with resume({str(run.path)!r})" if run.path else "it has no folder to go on from: give `out=` next time"
+    how = (
+        f"go on with resume({str(run.path)!r})" if run.path else "it has no folder to go on from: give `out=` next time"
+    )
     warnings.warn(f"interrupted after {where}; {how}", RuntimeWarning, stacklevel=4)
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a folder holds a Run, or the beginnings of one that was killed before its first state was saved."""
+    begun = {"arrays.safetensors", "events.jsonl"}
+    return (path / "run.json").is_file() or (
+        path.is_dir() and all(file.name in begun or file.name.endswith(".part") for file in path.iterdir())
+    )
 
 
 def _new_folder(path: Path, *, overwrite: bool) -> Path:
@@ -246,10 +262,13 @@ def _new_folder(path: Path, *, overwrite: bool) -> Path:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         if not overwrite:
             raise FileExistsError(
-                f"{path} exists and is not empty. Go on with resume({str(path)!r}), choose another `out`, or pass overwrite=True to delete it."
+                f"{path} exists and is not empty. Go on with resume({str(path)!r}), choose another `out`, "
+                "or pass overwrite=True to delete it."
             )
-        if not (path / "run.json").is_file():
-            raise FileExistsError(f"{path} is no run's folder, so overwrite=True does not delete it; choose another `out`")
+        if not _is_run(path):
+            raise FileExistsError(
+                f"{path} is no run's folder, so overwrite=True does not delete it; choose another `out`"
+            )
         shutil.rmtree(path)
     path.mkdir(parents=True, exist_ok=True)
     return path

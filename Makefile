@@ -1,0 +1,84 @@
+# What a reader needs. Runs with GNU make 3.81 (macOS) and newer; everything is installed into .venv, once.
+
+PYTHON   ?= python3
+VENV     := .venv
+RUN      := $(VENV)/bin/python
+# One thread: the same numbers whatever else the machine does, and small networks are no slower for it.
+ONE      := OMP_NUM_THREADS=1
+PYTEST   := $(ONE) $(RUN) -m pytest
+NBVAL    := --nbval --nbval-current-env --nbval-sanitize-with=tests/nbval_sanitize.cfg --nbval-cell-timeout=120
+# What a notebook is stored with: its cells, their outputs and their tags; no clock times, no widget state.
+EXECUTE  := $(ONE) $(RUN) -m nbconvert --execute --ExecutePreprocessor.record_timing=False \
+            --ClearMetadataPreprocessor.enabled=True --ClearMetadataPreprocessor.clear_cell_metadata=False \
+            --ClearMetadataPreprocessor.preserve_nb_metadata_mask='["kernelspec","language_info"]'
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help tour lab test test-slow notebooks lint format types bench clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1 | /p' Makefile | column -t -s '|' 2>/dev/null || sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' Makefile
+
+tour: $(VENV)/.notebooks  ## execute the tour: runs/tour.html, its Runs under runs/tour/, and their table
+	@rm -rf runs/tour runs/tour.html && mkdir -p runs
+	$(EXECUTE) --to html --output-dir=runs --output=tour notebooks/00_tour.ipynb
+	$(RUN) -m cltoolkit show runs/tour/*
+	@echo "The page is runs/tour.html"
+
+lab: $(VENV)/.notebooks  ## open the notebooks in JupyterLab, for this machine only
+	$(RUN) -m jupyterlab --ip=127.0.0.1 notebooks/00_tour.ipynb
+
+test: $(VENV)/.dev  ## the whole suite: unit tests, doctests, notebooks
+	$(PYTEST) $(NBVAL)
+
+test-slow: $(VENV)/.dev  ## the heavy checks
+	$(PYTEST) -m slow --timeout=3600
+
+notebooks: $(VENV)/.dev  ## execute every notebook in place, as it is stored
+	@for notebook in notebooks/*.ipynb; do $(EXECUTE) --to notebook --inplace "$$notebook" || exit 1; done
+
+lint: $(VENV)/.dev  ## ruff: rules and format
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+
+format: $(VENV)/.dev  ## ruff: put the format right, and what else it can
+	$(RUN) -m ruff check --fix
+	$(RUN) -m ruff format
+
+types: $(VENV)/.dev  ## mypy on the package
+	$(RUN) -m mypy
+
+bench: $(VENV)/.benchmarks  ## the benchmarks: a table of ratios
+	$(RUN) -m benchmarks
+
+clean:  ## remove what the other commands made, data and runs excepted
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment. Each file below is written when its step has succeeded; a step that was interrupted is done again.
+# An environment that does not start, or that stood in another folder, is made anew.
+PLACE := $(shell $(RUN) -c '' 2>/dev/null && cat $(VENV)/.place 2>/dev/null)
+ifneq ($(PLACE),$(CURDIR))
+.PHONY: $(VENV)/.place
+endif
+
+$(VENV)/.place:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "cltoolkit needs Python 3.11 or newer; '$(PYTHON)' is: $$($(PYTHON) --version 2>&1 | head -n 1)"; \
+	  echo "Name a newer one, for example: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { echo "No virtual environment. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@printf '%s\n' "$(CURDIR)" > $@
+
+$(VENV)/.notebooks: $(VENV)/.place pyproject.toml
+	$(RUN) -m pip install --disable-pip-version-check -e '.[notebooks]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.notebooks
+	$(RUN) -m pip install --disable-pip-version-check -e '.[notebooks,dev]'
+	@touch $@
+
+$(VENV)/.benchmarks: $(VENV)/.dev
+	$(RUN) -m pip install --disable-pip-version-check -e '.[notebooks,dev,benchmarks]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Speed as ratios, and the results of known experiments: `python -m benchmarks [NAME ...] [--quick]`."""

@@ -1,0 +1,53 @@
+"""The command: `python -m benchmarks [NAME ...] [--quick]`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from . import experiments, fit_overhead, growth, hypernet_step, hypnettorch, import_time
+from ._report import HERE, copy_into_readme, save, table
+
+TIMINGS = {
+    "import_time": import_time.run,
+    "hypernet_step": hypernet_step.run,
+    "growth": growth.run,
+    "fit_overhead": fit_overhead.run,
+    "hypnettorch": hypnettorch.run,
+}
+ORDER = ("hypernet_step", "growth", "hypnettorch", "fit_overhead", "import_time", "experiments")  # in the README
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed as ratios; results of known experiments.")
+    names = [*TIMINGS, "experiments", *experiments.EXPERIMENTS]
+    parser.add_argument("name", nargs="*", help=f"one of {', '.join(names)}; by default the timings: {', '.join(TIMINGS)}")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs; the numbers mean nothing")
+    parser.add_argument("--out", type=Path, help="folder of the results; by default benchmarks/results, and none with --quick")
+    parser.add_argument("--threads", type=int, help="threads of torch; by default its own choice")
+    chosen = parser.parse_args(arguments)
+    if unknown := [name for name in chosen.name if name not in names]:
+        parser.error(f"unknown benchmark {unknown[0]!r}; choose from {', '.join(names)}")
+    if chosen.threads:
+        torch.set_num_threads(chosen.threads)
+    out = chosen.out or (None if chosen.quick else HERE / "results")
+    for name in chosen.name or TIMINGS:
+        if name in TIMINGS:
+            _time(name, chosen.quick, out)
+        else:
+            experiments.run(experiments.EXPERIMENTS if name == "experiments" else [name], quick=chosen.quick, out=out)
+    if out == HERE / "results":
+        copy_into_readme(out, ORDER)
+    return 0
+
+
+def _time(name: str, quick: bool, out: Path | None) -> None:
+    result = TIMINGS[name](quick)
+    print(f"## {result.title}\n\n{table(result)}\n", flush=True)
+    if out is not None:
+        save(result, out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""A training step against hypnettorch's, for the same hypernetwork, target and number of earlier tasks."""
+
+import contextlib
+import importlib.util
+import io
+import warnings
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+
+from ._report import Result, Row, ratio
+from ._subjects import BATCH, CLASSES, FULL, PIXELS, batch, hypernet_step, sizes
+from ._timing import take_turns
+
+BARS = {10: 8.0, 50: 20.0}  # times faster, by number of earlier tasks
+BETA, LR, DIM = 0.01, 1e-3, 32
+SAMPLED = 16  # earlier tasks compared at default settings
+
+
+def run(quick: bool = False) -> Result:
+    """The full 75-75 hypernetwork on MLP 784-400-400-2, with 0, 10 and 50 earlier tasks."""
+    result = Result("hypnettorch", "Against hypnettorch 0.0.4")
+    result.skipped = _missing()
+    if result.skipped:
+        return result
+    turns, counts = (2, (0, 2)) if quick else (7, (0, 10, 50))
+    for n in counts:
+        result.rows += _rows(n, turns, quick)
+    result.settings = {
+        "hypernetwork": f"full 75-75, embeddings of {DIM}",
+        "target": f"MLP 784-{'-'.join(map(str, sizes(quick)))}-2",
+        "batch": BATCH,
+        "turns": turns,
+    }
+    result.notes = [
+        "A whole step: weights of the current task, its loss, the output regularizer, backward, Adam. hypnettorch as in its own example of "
+        "continual learning: targets computed once before the task, `calc_fix_target_reg` over all earlier tasks, one backward, "
+        "the Adam of its `get_optimizer`. *Exact* compares all earlier tasks in every step, as hypnettorch does; by default a step here "
+        f"compares {SAMPLED} of them. The rows without a bar give hypnettorch a fused Adam, or its own sample of {SAMPLED} tasks."
+    ]
+    return result
+
+
+def _missing() -> str:
+    """Why hypnettorch cannot be used; empty if it can."""
+    if importlib.util.find_spec("hypnettorch") is None:
+        return "hypnettorch is not installed; `pip install '.[benchmarks]'` installs it"
+    try:
+        _load()
+    except Exception as error:  # noqa: BLE001  what an old package does under a new torch cannot be foreseen
+        return f"hypnettorch does not import with torch {torch.__version__}: {error!r}"
+    return ""
+
+
+def _load() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import hypnettorch.hnets
+        import hypnettorch.mnets
+        import hypnettorch.utils.hnet_regularizer
+        import hypnettorch.utils.torch_utils  # noqa: F401
+
+
+def _rows(n: int, turns: int, quick: bool) -> list[Row]:
+    mine, exact = f"here, {n} earlier tasks", f"here, exact, {n} earlier tasks"
+    theirs = f"hypnettorch, {n} earlier tasks"
+    settings = FULL | {"beta": BETA, "lr": LR, "embedding_dim": DIM}
+    calls = {theirs: _hypnettorch_step(n, quick), mine: hypernet_step(n, quick=quick, **settings)}
+    calls[f"{theirs}, fused Adam"] = _hypnettorch_step(n, quick, fused=True)
+    pairs = [(theirs, mine)]
+    if n > SAMPLED:
+        calls[exact] = hypernet_step(n, quick=quick, max_tasks=None, **settings)
+        calls[f"{theirs}, {SAMPLED} sampled"] = _hypnettorch_step(n, quick, sampled=SAMPLED)
+        pairs += [(theirs, exact), (f"{theirs}, {SAMPLED} sampled", mine), (f"{theirs}, fused Adam", exact)]
+    else:
+        pairs.append((f"{theirs}, fused Adam", mine))
+    times = take_turns(calls, turns=turns, block=0.0 if quick else 0.2)
+    return [ratio(times, a, b, at_least=BARS.get(n) if a == theirs else None) for a, b in pairs]
+
+
+def _hypnettorch_step(n: int, quick: bool, *, fused: bool = False, sampled: int | None = None) -> Callable[[], object]:
+    """A training step of task number `n` as hypnettorch's example takes it."""
+    from hypnettorch.hnets import HMLP
+    from hypnettorch.mnets import MLP
+    from hypnettorch.utils.hnet_regularizer import calc_fix_target_reg, get_current_targets
+    from hypnettorch.utils.torch_utils import get_optimizer
+
+    with contextlib.redirect_stdout(io.StringIO()):  # it reports its sizes
+        main = MLP(n_in=PIXELS, n_out=CLASSES, hidden_layers=sizes(quick), no_weights=True, verbose=False)
+        hyper = HMLP(main.param_shapes, cond_in_size=DIM, layers=FULL["hidden"], num_cond_embs=n + 1, verbose=False)
+    targets = get_current_targets(n, hyper) if n else None
+    optimizer = torch.optim.Adam(hyper.parameters(), lr=LR, fused=True) if fused else get_optimizer(hyper.parameters(), LR, use_adam=True)
+    x, y = batch()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(main.forward(x, weights=hyper.forward(cond_id=n)), y)
+        if n:
+            loss = loss + BETA * calc_fix_target_reg(hyper, n, targets=targets, batch_size=sampled)
+        loss.backward()
+        optimizer.step()
+
+    return step

@@ -1,0 +1,7 @@
+"""Tasks and their sequence: what there is to learn, in which order, and what a label means."""
+
+from ._examples import Data, Examples, Streamed
+from ._sequence import TaskSequence
+from ._task import Scenario, Task
+
+__all__ = ["Data", "Examples", "Scenario", "Streamed", "Task", "TaskSequence"]

@@ -1,0 +1,170 @@
+"""Tasks in an order, seen in one of three scenarios."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args, overload
+
+import torch
+from torch import Tensor
+
+from ._examples import Device
+from ._task import Scenario, Task
+
+__all__ = ["TaskSequence"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TaskSequence(Sequence[Task]):
+    """Tasks in the order in which they come.
+
+    The three scenarios are views of one sequence (van de Ven & Tolias 2019), see `as_scenario`.
+
+    Args:
+        tasks: at least one; names differ, inputs have one shape.
+        name: how tables and figures call it.
+        relation: `(T, T)` where the true relation of the tasks is known: 1 alike, 0 unrelated.
+
+    Example:
+        >>> from cltoolkit import Examples
+        >>> data = Examples(torch.rand(4, 2), torch.tensor([0, 1, 0, 1]))
+        >>> s = TaskSequence([Task("a", data, data, classes=(3, 5)), Task("b", data, data, classes=(8, 3))])
+        >>> s.num_classes, s.as_scenario("class").num_classes
+        (2, 3)
+        >>> s.as_scenario("class")[1].outputs
+        (2, 0)
+    """
+
+    tasks: tuple[Task, ...]
+    name: str = "tasks"
+    relation: Tensor | None = None
+    recipe: dict[str, Any] | None = field(default=None, init=False)
+
+    def __init__(self, tasks: Sequence[Task], *, name: str = "tasks", relation: Tensor | None = None) -> None:
+        for key, value in (("tasks", tuple(tasks)), ("name", name), ("relation", relation), ("recipe", None)):
+            object.__setattr__(self, key, value)
+        self._check()
+
+    def _check(self) -> None:
+        if not self.tasks:
+            raise ValueError("expected at least one task; got none")
+        names = [task.name for task in self.tasks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"expected every task to have a name of its own; {twice[:5]} occur more than once")
+        for task in self.tasks[1:]:
+            if task.input_shape != self.input_shape:
+                raise ValueError(
+                    f"expected inputs of one shape; task {self.tasks[0].name!r} has {self.input_shape}, "
+                    f"task {task.name!r} has {task.input_shape}. Resize or pad one of them."
+                )
+            if task.scenario != self.scenario:
+                raise ValueError(
+                    f"expected one scenario; got {self.scenario!r} and, in task {task.name!r}, {task.scenario!r}"
+                )
+        if self.scenario == "domain":
+            self._check_domain()
+
+    def _check_domain(self) -> None:
+        counts = {task.name: len(task.classes) for task in self.tasks}
+        if len(set(counts.values())) > 1:
+            raise ValueError(
+                f"scenario='domain' shares one set of labels, so all tasks need as many classes; got {counts}. "
+                "Use 'task' or 'class', or even out the classes."
+            )
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    @overload
+    def __getitem__(self, index: int) -> Task: ...
+    @overload
+    def __getitem__(self, index: slice) -> "TaskSequence": ...
+    def __getitem__(self, index: int | slice) -> "Task | TaskSequence":
+        if isinstance(index, slice):
+            return self.reorder(range(len(self))[index])
+        return self.tasks[index]
+
+    def __add__(self, other: Sequence[Task]) -> "TaskSequence":
+        """The sequence with further tasks behind it, in the same scenario."""
+        further = (task.with_outputs(tuple(range(len(task.classes))), self.scenario) for task in other)
+        return TaskSequence([*self.tasks, *further], name=self.name).as_scenario(self.scenario)
+
+    @property
+    def scenario(self) -> Scenario:
+        """Whether a task's identity is known at test ("task"), unneeded ("domain") or to be found out ("class")."""
+        return self.tasks[0].scenario
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one input."""
+        return self.tasks[0].input_shape
+
+    @property
+    def num_classes(self) -> int:
+        """The output units that a network for this sequence needs."""
+        return max(max(task.outputs) for task in self.tasks) + 1
+
+    def as_scenario(self, scenario: Scenario) -> "TaskSequence":
+        """The same data as seen in another scenario.
+
+        - "task": each task has a head of its own, labels count from 0 in each, the task is named at test.
+        - "domain": one head, whose units mean the same position in every task; the task is not named.
+        - "class": one unit for every original label, in order of first appearance; the task is not named.
+
+        Raises:
+            ValueError: if the scenario is unknown, or is "domain" and the tasks differ in their number of classes.
+        """
+        if scenario not in get_args(Scenario):
+            raise ValueError(f"expected scenario 'task', 'domain' or 'class'; got {scenario!r}")
+        labels = dict.fromkeys(label for task in self.tasks for label in task.classes)
+        unit = {label: i for i, label in enumerate(labels)}
+        tasks = [
+            task.with_outputs(
+                tuple(unit[c] for c in task.classes) if scenario == "class" else tuple(range(len(task.classes))),
+                scenario,
+            )
+            for task in self.tasks
+        ]
+        return self._like(tasks, self.relation)
+
+    def reorder(self, order: Sequence[int]) -> "TaskSequence":
+        """The tasks `order`, in this order; a part of them is allowed.
+
+        Raises:
+            ValueError: if an index is not that of a task, or comes twice.
+        """
+        order = list(order)
+        if not set(order) <= set(range(len(self))) or len(set(order)) < len(order):
+            raise ValueError(f"expected different task numbers from 0 to {len(self) - 1}; got {order}")
+        index = torch.tensor(order)
+        relation = None if self.relation is None else self.relation[index][:, index]
+        tasks = [self.tasks[i] for i in order]
+        sequence = TaskSequence(tasks, name=self.name, relation=relation).as_scenario(self.scenario)
+        if self.recipe is not None:
+            before = self.recipe.get("order", range(len(self)))
+            object.__setattr__(sequence, "recipe", self.recipe | {"order": [before[i] for i in order]})
+        return sequence
+
+    def to(self, device: Device) -> "TaskSequence":
+        """The same sequence with its data on `device`; storage that tasks share is moved once."""
+        memo: dict[int, Any] = {}
+        return self._like([task.to(device, memo) for task in self.tasks], self.relation)
+
+    def _like(self, tasks: list[Task], relation: Tensor | None) -> "TaskSequence":
+        like = TaskSequence(tasks, name=self.name, relation=relation)
+        object.__setattr__(like, "recipe", self.recipe)
+        return like
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{self.name}: {len(self)} tasks, scenario {self.scenario!r}, inputs {self.input_shape}, "
+            f"{self.num_classes} output units"
+        ]
+        for t, task in enumerate(self.tasks):
+            classes = ", ".join(f"{c}→{u}" for c, u in zip(task.classes[:6], task.outputs[:6], strict=True))
+            more = ", …" if len(task.classes) > 6 else ""
+            sizes = " / ".join(
+                str(len(task.parts[p])) if p in task.parts else "0" for p in ("train", "validation", "test")
+            )
+            lines.append(f"  {t}  {task.name}: {classes}{more}  ({sizes} train / validation / test)")
+        return "\n".join(lines)

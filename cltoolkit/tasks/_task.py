@@ -1,0 +1,117 @@
+"""One task: what there is to learn, and what a label means."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ._examples import Data, Device
+
+__all__ = ["Scenario", "Task"]
+
+Scenario = Literal["task", "domain", "class"]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One task: its examples, and which output unit of the network stands for which original label.
+
+    Args:
+        name: how tables and figures call it.
+        train: what is learned from.
+        test: what accuracy is measured on, and nothing else.
+        validation: what choices may look at; None where there is none.
+        classes: original labels; `classes[c]` is the original label of local label c.
+        outputs: the output unit of each of `classes`. All `y` hold these numbers.
+        scenario: whether the task's identity is known at test ("task"), unneeded ("domain") or to be found out
+            ("class").
+        augment: random change of a training batch `(b, *input_shape)` given a generator, drawn per sample, on the
+            device.
+    """
+
+    name: str
+    train: Data
+    test: Data
+    validation: Data | None = None
+    classes: tuple[int | str, ...] = ()
+    outputs: tuple[int, ...] = ()
+    scenario: Scenario = "task"
+    augment: Callable[[Tensor, torch.Generator], Tensor] | None = None
+
+    def __post_init__(self) -> None:
+        for part, data in self.parts.items():
+            if len(data) == 0:
+                raise ValueError(f"task {self.name!r} has no {part} examples; every part needs at least one")
+        if not self.outputs:
+            count = len(self.classes) or int(self.train.y.max()) + 1
+            object.__setattr__(self, "outputs", tuple(range(count)))
+        if not self.classes:
+            object.__setattr__(self, "classes", self.outputs)
+        self._check_labels()
+
+    def _check_labels(self) -> None:
+        if len(self.classes) != len(self.outputs):
+            raise ValueError(
+                f"task {self.name!r}: {len(self.classes)} classes but {len(self.outputs)} output units; one each"
+            )
+        if len(self.classes) < 2 and self.scenario != "class":
+            raise ValueError(
+                f"task {self.name!r} has the single class {self.classes[0]!r}: there is nothing to tell apart. "
+                "Put more classes into the task, or use scenario='class', where classes are told apart across tasks."
+            )
+        known = torch.tensor(self.outputs)
+        for part, data in self.parts.items():
+            found = data.y.cpu().unique()
+            strange = found[~torch.isin(found, known)].tolist()
+            if strange:
+                raise ValueError(
+                    f"task {self.name!r}: {part} labels {strange[:5]} are out of range; "
+                    f"its classes are the labels {list(self.outputs)}. "
+                    "Labels are counted from 0, or name all `classes`."
+                )
+        missing = known[~torch.isin(known, self.train.y.cpu())].tolist()
+        if missing:
+            names = [self.classes[self.outputs.index(unit)] for unit in missing]
+            raise ValueError(
+                f"task {self.name!r}: no training example of class {names[:5]}; remove the class or add examples"
+            )
+
+    @property
+    def parts(self) -> dict[str, Data]:
+        """The examples by part: train, test and, where there is one, validation."""
+        parts = {"train": self.train, "test": self.test}
+        return parts if self.validation is None else parts | {"validation": self.validation}
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one input."""
+        return self.train.input_shape
+
+    def with_outputs(self, outputs: tuple[int, ...], scenario: Scenario) -> "Task":
+        """The same examples, with other output units standing for the same classes."""
+        table = torch.zeros(max(self.outputs) + 1, dtype=torch.int64)
+        table[torch.tensor(self.outputs)] = torch.tensor(outputs)
+        return self._each(lambda data: data.relabel(table), outputs=outputs, scenario=scenario)
+
+    def to(self, device: Device, memo: dict[int, Any] | None = None) -> "Task":
+        """The same task with its examples on `device`."""
+        return self._each(lambda data: data.to(device, memo))
+
+    def _each(
+        self,
+        change: Callable[[Data], Data],
+        *,
+        outputs: tuple[int, ...] | None = None,
+        scenario: Scenario | None = None,
+    ) -> "Task":
+        """The task with every part changed alike, and what the labels mean changed along with them."""
+        return replace(
+            self,
+            train=change(self.train),
+            test=change(self.test),
+            validation=None if self.validation is None else change(self.validation),
+            outputs=outputs or self.outputs,
+            scenario=scenario or self.scenario,
+        )

@@ -1,0 +1,44 @@
+"""What README and CONTRIBUTING say to type, typed."""
+
+import re
+from pathlib import Path
+
+import cltoolkit as cl
+
+ROOT = Path(__file__).parents[1]
+
+
+def code_in(document):
+    """The document's one block of Python, compiled."""
+    [block] = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    return compile(block, document, "exec")
+
+
+def test_the_example_of_the_readme_learns_and_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(code_in("README.md"), names)
+    assert names["run"].accuracy[-1].mean() > 0.9
+    assert (tmp_path / "runs/hypernet/run.json").is_file()
+
+
+def test_the_learner_of_contributing_trains():
+    names = {"__name__": "cltoolkit.learners._anchored", "__package__": "cltoolkit.learners"}
+    exec(code_in("CONTRIBUTING.md"), names)
+    sequence = cl.sequences.split_digits()[:2]
+    net = cl.networks.mlp(sequence.input_shape, (16,), sequence.num_classes)
+    run = cl.train(names["Anchored"](net, strength=0.1), sequence, epochs=3, progress=False)
+    assert run.accuracy[1, 0] > 0.9
+    assert run.config["learner"] == {"name": "Anchored", "config": {"strength": 0.1, "lr": 1e-3}}
+
+
+def test_links_in_the_documents_lead_somewhere():
+    documents = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md")
+    links = [
+        (name, link)
+        for name in documents
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / name).read_text("utf-8"))
+    ]
+    assert [(name, link) for name, link in links if not ((ROOT / name).parent / link).exists()] == []
