@@ -1,12 +1,13 @@
 """Target networks: plain modules with a `body` that makes features and a `head` that makes logits.
 
-Every argument lands in `.recipe`, so `build` makes the same network again. Weights are drawn from a stream of their own; the global
-generator is untouched. The forward passes use ordinary functions only and never look at values, so the same module runs on one set of
-weights, on a stack of them under `torch.func.vmap`, or on intervals.
+Every argument lands in `.recipe`, so `build` makes the same network again. Weights are drawn from a stream of their
+own; the global generator is untouched. The forward passes use ordinary functions only and never look at values, so the
+same module runs on one set of weights, on a stack of them under `torch.func.vmap`, or on intervals.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch.nn.functional as F
@@ -55,14 +56,14 @@ def mlp(input_shape: Shape, hidden: Sequence[int], num_classes: int, *, batch_no
     sizes = [math.prod(input_shape), *hidden]
     with seeded(0, "networks", "mlp"):
         layers: list[nn.Module] = [nn.Flatten()]
-        for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+        for fan_in, fan_out in pairwise(sizes):
             layers += [nn.Linear(fan_in, fan_out), *([nn.BatchNorm1d(fan_out)] if batch_norm else []), nn.ReLU()]
         return _Network(nn.Sequential(*layers), nn.Linear(sizes[-1], num_classes))
 
 
 @recipe
 def lenet(input_shape: Shape, num_classes: int, *, batch_norm: bool = False) -> nn.Module:
-    """LeNet-5: two 5 × 5 convolutions (6 and 16 channels), each with ReLU and 2 × 2 max pooling, then layers of 120 and 84.
+    """LeNet-5: 5 × 5 convolutions to 6 and 16 channels with ReLU and 2 × 2 max pooling, then layers of 120 and 84.
 
     Images smaller than 32 pixels are padded by 2, so 28 × 28 and 32 × 32 both give the 400 inner features of the paper.
 
@@ -137,7 +138,8 @@ def resnet32(input_shape: Shape, num_classes: int, *, batch_norm: bool = True, b
         input_shape: `(channels, height, width)`, at least 8 × 8.
         num_classes: k, the output units.
         batch_norm: whether convolutions are normalised.
-        bias: whether convolutions have biases. Batch norm makes them superfluous, but the published hypernetworks make them too.
+        bias: whether convolutions have biases. Batch norm makes them superfluous, but the published hypernetworks make
+            them too.
 
     Returns:
         A module `(n, channels, height, width)` → `(n, k)`; features `(n, 64)`.
@@ -159,7 +161,7 @@ def resnet32(input_shape: Shape, num_classes: int, *, batch_norm: bool = True, b
 
 
 class _Residual(nn.Module):
-    """Stem, stages of residual blocks (all but the first halve the image), global average: `(n, c, h, w)` → `(n, widths[-1])`."""
+    """Stem, stages of residual blocks (all but the first halve it), average: `(n, c, h, w)` → `(n, widths[-1])`."""
 
     def __init__(
         self, channels: int, widths: Sequence[int], *, blocks: int, batch_norm: bool, bias: bool, projected: bool
@@ -167,7 +169,7 @@ class _Residual(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(*_stage(nn.Conv2d(channels, widths[0], 3, padding=1, bias=bias), batch_norm))
         made = []
-        for i, (fan_in, fan_out) in enumerate(zip(widths, widths[1:], strict=False)):
+        for i, (fan_in, fan_out) in enumerate(pairwise(widths)):
             for j in range(blocks):
                 stride = 2 if i > 0 and j == 0 else 1
                 made.append(_Block(fan_in if j == 0 else fan_out, fan_out, stride, batch_norm, bias, projected))
@@ -245,7 +247,8 @@ def _image(name: str, input_shape: Shape, num_classes: int, *, smallest: int) ->
     if min(height, width) < smallest:
         hint = " Are the channels last? They come first here." if width <= 4 < channels else ""
         raise ValueError(
-            f"{name} takes images of at least {smallest} x {smallest} pixels; got {height} x {width} (input shape {tuple(input_shape)}). "
+            f"{name} takes images of at least {smallest} x {smallest} pixels; "
+            f"got {height} x {width} (input shape {tuple(input_shape)}). "
             f"Enlarge them, or use mlp.{hint}"
         )
     return channels, height, width

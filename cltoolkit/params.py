@@ -68,8 +68,8 @@ class _Resettable(Protocol):
 class Stateless:
     """A target network without weights of its own: `net(params, x)`.
 
-    Any module serves as it is written. Its parameters and buffers come from outside at each call, through
-    `torch.func.functional_call`; one that is missing raises and is named.
+    Any module serves as it is written. Its parameters and buffers come from outside at each call;
+    one that is missing raises and is named.
 
     Args:
         module: the network. It is copied; the copy holds no memory for weights.
@@ -115,9 +115,9 @@ class Stateless:
         self.head_names = tuple(name for name in self.shapes if name.startswith(prefix))
         self.recipe: dict[str, Any] | None = vars(module).get("recipe")
         self.precision: torch.dtype | None = None
-        self._forward: dict[bool, Callable[[Params, Tensor], Tensor]] = {
-            mode: _Forward(skeleton) for mode, skeleton in self._modes.items()
-        }
+        names = _canonical_names(module)
+        self._plain = {mode: _Forward(skeleton, names) for mode, skeleton in self._modes.items()}
+        self._forward: dict[bool, Callable[[Params, Tensor], Tensor]] = {**self._plain}
 
     def initial(self, seed: int, *key: int | str) -> Params:
         """The weights and buffers from which training begins; if drawn, a function of `(seed, *key)` alone."""
@@ -140,9 +140,8 @@ class Stateless:
     def features(self, params: Params, x: Tensor, *, training: bool = False) -> Tensor:
         """What the head is given: `(n, d)`."""
         seen: list[Tensor] = []
-        module = self._modes[training]
-        with _watched(module.get_submodule(self.head), seen):
-            _Forward(module)(params, x)
+        with _watched(self._modes[training].get_submodule(self.head), seen):
+            self._plain[training](params, x)
         return seen[-1].flatten(1)
 
     def num_outputs(self, input_shape: tuple[int, ...]) -> int:
@@ -168,20 +167,68 @@ class Stateless:
 
     def compile(self) -> None:
         """Has `torch.compile` translate the forward pass, in both modes, at its first use."""
-        self._forward = {mode: torch.compile(forward) for mode, forward in self._forward.items()}
+        self._forward = {mode: torch.compile(forward) for mode, forward in self._plain.items()}
 
     def __repr__(self) -> str:
         return f"Stateless({type(self._given).__name__}, {self.size:,} weights, head {self.head!r})"
 
 
 class _Forward:
-    """The functional call of one skeleton; apart from `Stateless`, so that it can be compiled."""
+    """One skeleton, called with weights from outside; apart from `Stateless`, so that it can be compiled.
 
-    def __init__(self, module: nn.Module) -> None:
+    It does what `torch.func.functional_call` does, which seeks every name anew at each call: that takes a small network as
+    long as its forward pass.
+
+    Args:
+        module: the skeleton; while it is called, its own dictionaries hold the weights given.
+        names: the path of every parameter and buffer → the name under which it is given; tied weights share one.
+    """
+
+    def __init__(self, module: nn.Module, names: Mapping[str, str]) -> None:
         self.module = module
+        self.names = dict(names)
+        self.expected = set(names.values())
+        buffers = {path for path, _ in module.named_buffers(remove_duplicate=False)}
+        self.slots = [(*_slot(module, path), name) for path, name in names.items()]
+        self.buffers = [slot for slot, (path, _) in zip(self.slots, names.items(), strict=True) if path in buffers]
 
     def __call__(self, params: Params, x: Tensor) -> Tensor:
-        return functional_call(self.module, params, (x,), strict=True)
+        if params.keys() != self.expected:
+            raise RuntimeError(_misfit(self.expected, params))
+        if torch.compiler.is_compiling():
+            return functional_call(self.module, {path: params[name] for path, name in self.names.items()}, (x,))
+        own = [store[leaf] for store, leaf, _ in self.slots]
+        try:
+            for store, leaf, name in self.slots:
+                store[leaf] = params[name]
+            out = self.module(x)
+            for store, leaf, name in self.buffers:  # some modules do not move their statistics in place
+                params[name] = store[leaf]
+            return out
+        finally:
+            for (store, leaf, _), value in zip(self.slots, own, strict=True):
+                store[leaf] = value
+
+
+def _canonical_names(module: nn.Module) -> dict[str, str]:
+    """The path of every parameter and buffer → the first path of the same tensor."""
+    every = (*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False))
+    first: dict[int, str] = {}
+    return {path: first.setdefault(id(tensor), path) for path, tensor in every}
+
+
+def _slot(module: nn.Module, path: str) -> tuple[dict[str, Any], str]:
+    """The dictionary of the submodule that holds a parameter or buffer, and its key there."""
+    owner, _, leaf = path.rpartition(".")
+    part = module.get_submodule(owner)
+    return (part._parameters if leaf in part._parameters else part._buffers), leaf
+
+
+def _misfit(expected: set[str], params: Params) -> str:
+    """What is wrong with the names given."""
+    missing, unknown = sorted(expected - params.keys()), sorted(params.keys() - expected)
+    parts = [f"{what} {names[:5]}" for what, names in (("missing", missing), ("unknown", unknown)) if names]
+    return f"expected every parameter and buffer of the network by name; {', '.join(parts)}"
 
 
 @contextmanager

@@ -16,8 +16,8 @@ R = TypeVar("R")
 def recipe(build: Callable[P, R]) -> Callable[P, R]:
     """Notes on what a builder returns with which arguments it was built.
 
-    The object gets `.recipe = {"name": ..., "arguments": {...}}`, or None where an argument (an array, a module, a function) cannot
-    be written as JSON and the object therefore cannot be rebuilt from a file alone.
+    The object gets `.recipe = {"name": ..., "arguments": {...}}`, or None where an argument (an array, a module, a
+    function) cannot be written as JSON and the object therefore cannot be rebuilt from a file alone.
 
     Example:
         >>> class Thing: ...
@@ -50,8 +50,8 @@ def rebuild(recipe: Mapping[str, Any], builders: Mapping[str, Callable[..., R]])
         builders: the builders that may be named.
 
     Raises:
-        ValueError: if the recipe names no builder of these, or an argument that the builder does not take; the nearest right name is
-            offered.
+        ValueError: if the recipe names no builder of these, or an argument that the builder does not take; the nearest
+            right name is offered.
 
     Example:
         >>> rebuild({"name": "range", "arguments": {}}, {"range": lambda: range(3)})
@@ -95,6 +95,6 @@ def _plain(value: Any) -> Any:
         items = [_plain(item) for item in value]
         return NotImplemented if any(item is NotImplemented for item in items) else items
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        items = {key: _plain(item) for key, item in value.items()}
-        return NotImplemented if any(item is NotImplemented for item in items.values()) else items
+        entries = {key: _plain(item) for key, item in value.items()}
+        return NotImplemented if any(item is NotImplemented for item in entries.values()) else entries
     return NotImplemented

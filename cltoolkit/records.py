@@ -91,7 +91,7 @@ class Run:
     @property
     def num_tasks(self) -> int:
         """How many tasks are learned: rows of the accuracy matrix that were measured, row 0 aside."""
-        return int((~np.isnan(self.accuracy).all(1)).sum()) - 1
+        return int((~np.isnan(self.accuracy[1:]).all(1)).sum())
 
     @property
     def embeddings(self) -> list[np.ndarray]:

@@ -12,7 +12,8 @@ from cltoolkit.randomness import seeded, stream
 from cltoolkit.tasks import Examples, Scenario, Task, TaskSequence
 
 FEATURES = 6
-SMALL: dict[str, dict[str, Any]] = {"HyperNet": {"embedding_dim": 4, "hidden": (8,)}}  # learners that are large by default
+# For learners that are large by default.
+SMALL: dict[str, dict[str, Any]] = {"HyperNet": {"embedding_dim": 4, "hidden": (8,)}}
 
 
 def sequence(count: int = 3, *, scenario: Scenario = "task", n: int = 22, noise: float = 0.3) -> TaskSequence:

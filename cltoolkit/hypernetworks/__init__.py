@@ -1,4 +1,4 @@
-"""Hypernetworks: from task embeddings to all weights of a target network, and the regularizer that keeps earlier tasks."""
+"""Hypernetworks: from a task embedding to all weights of a target network, and what keeps earlier tasks."""
 
 from ._hypernetwork import Basis, Hypernetwork
 from ._initialization import gain_offset, hyperfan_std

@@ -1,8 +1,9 @@
 """The hypernetwork: every weight of a target network as a function of a task embedding."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +15,7 @@ from ._wide import WideLinear
 
 __all__ = ["Basis", "Hypernetwork"]
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "elu": F.elu,
     "gelu": F.gelu,
     "leaky_relu": F.leaky_relu,
@@ -30,8 +31,8 @@ INITIALIZATIONS = ("hyperfan", "plain")
 class Basis(nn.Module):
     """All of a hypernetwork but its last linear layer: one row of features per task and chunk.
 
-    φ(e, c_k) = s_k · V a(... a(A_1 [e; c_k] + a_1) ...), with the chunk embeddings c_k and scales s_k where there are chunks, and
-    the bottleneck V where the rank is low.
+    φ(e, c_k) = s_k · V a(... a(A_1 [e; c_k] + a_1) ...), with the chunk embeddings c_k and scales s_k where there are
+    chunks, and the bottleneck V where the rank is low.
 
     Attributes:
         chunks: `(K, d_c)`, the learned chunk embeddings, or None.
@@ -79,27 +80,31 @@ class Hypernetwork(nn.Module):
     The last layer is linear in the features φ of `Basis`. With `output=`
 
     - "full": Θ(e) = W φ(e) + b + o, W of P rows;
-    - "chunked": the flat vector is cut into K = ⌈P / chunk_size⌉ chunks, the last one truncated, and chunk k is W φ(e, c_k) + b + o_k;
+    - "chunked": the flat vector is cut into K = ⌈P / chunk_size⌉ chunks, the last one truncated;
+      chunk k is W φ(e, c_k) + b + o_k;
     - "low_rank": Θ(e) = U g(e) + b + o with `rank` features g: all tasks lie in one affine subspace of that dimension.
 
-    The constant o is 1 for the gains of normalization layers, else 0. Embeddings belong to the learner, so their number is never fixed
-    here; they are expected to begin as N(0, 1). All tasks and chunks go through in one batch.
+    The constant o is 1 for the gains of normalization layers, else 0. Embeddings belong to the learner, so their number
+    is never fixed here; they are expected to begin as N(0, 1). All tasks and chunks go through in one batch.
 
-    With `initialization="hyperfan"` a generated weight tensor begins with variance 2 / fan_in: for "full" and "low_rank" through the
-    rows of the last layer, for "chunked" through one fixed scale per chunk (the root mean square over its scalars), which keeps φ ↦ Θ
-    the same linear map for every chunk. The size of φ is measured on random embeddings, so this holds for any depth and activation.
+    With `initialization="hyperfan"` a generated weight tensor begins with variance 2 / fan_in: for "full" and
+    "low_rank" through the rows of the last layer, for "chunked" through one fixed scale per chunk (the root mean square
+    over its scalars), which keeps φ ↦ Θ the same linear map for every chunk. The size of φ is measured on random
+    embeddings, so this holds for any depth and activation.
 
     Args:
         shapes: name → shape of every target weight; its order is the order of the flat vector.
         embedding_dim: d_e, coordinates of a task embedding.
         hidden: widths of the hidden layers; `()` makes h affine in e.
         output: "full", "chunked" or "low_rank".
-        chunk_size: scalars per chunk; by default ⌈P / h⌉ of the last width h, so that W has about as many weights as the target.
+        chunk_size: scalars per chunk; by default ⌈P / h⌉ of the last width h, so that W has about as many weights as
+            the target.
         chunk_dim: d_c, coordinates of a chunk embedding.
         rank: dimension of the subspace of a "low_rank" output.
         activation: of the hidden layers, by its name in torch: "relu", "elu", "tanh", ...
         initialization: "hyperfan", or "plain" for the published one: Xavier-uniform matrices, zero biases, o = 0.
-        generator: where the initial weights are drawn from; by default one with seed 0. The global generator is not used.
+        generator: where the initial weights are drawn from; by default one with seed 0. The global generator is not
+            used.
 
     Attributes:
         size: P, scalars generated for one task.
@@ -216,7 +221,7 @@ def _reset_plain(net: Hypernetwork, generator: torch.Generator) -> None:
 def _reset_hyperfan(net: Hypernetwork, generator: torch.Generator) -> None:
     basis, output = net.basis, net.output
     for layer in basis.layers:
-        draw_he(layer, generator)
+        draw_he(cast(nn.Linear, layer), generator)
     if basis.bottleneck is not None:
         draw_he(basis.bottleneck, generator, gain=1.0)
     draw_normal(output.weight, generator)

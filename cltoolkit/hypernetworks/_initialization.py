@@ -1,4 +1,4 @@
-"""What a hypernetwork's weights begin as, so that the *generated* weights begin as those of a well-initialized network."""
+"""What a hypernetwork begins as, so that the *generated* weights begin as those of a well-initialized network."""
 
 import math
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ SAMPLES = 256  # embeddings from which the size of the features is measured
 def hyperfan_std(shapes: Mapping[str, torch.Size]) -> Tensor:
     """The standard deviation that each generated scalar should have: √(2 / fan_in) in weight tensors, 0.05 in vectors.
 
-    A tensor of two or more dimensions `(out, in, ...)` has fan_in = in · ..., so that a convolution counts in · kh · kw. Tensors
-    of one dimension are biases and the gains of normalization layers.
+    A tensor of two or more dimensions `(out, in, ...)` has fan_in = in · ..., so that a convolution counts in · kh ·
+    kw. Tensors of one dimension are biases and the gains of normalization layers.
 
     Args:
         shapes: name → shape of every target weight.
@@ -25,8 +25,8 @@ def hyperfan_std(shapes: Mapping[str, torch.Size]) -> Tensor:
         `(P,)`, in the order of `shapes`.
 
     References:
-        Chang, Flokas & Lipson, Principled Weight Initialization for Hypernetworks, ICLR 2020, §4 (hyperfan-in). There a generated
-        bias takes half of the variance; here it stays small, as is usual for networks that are not generated.
+        Chang, Flokas & Lipson, Principled Weight Initialization for Hypernetworks, ICLR 2020, §4 (hyperfan-in). There a
+        generated bias takes half of the variance; here it stays small, as is usual for networks that are not generated.
 
     Example:
         >>> hyperfan_std({"weight": torch.Size([1, 2]), "bias": torch.Size([1])})

@@ -1,6 +1,7 @@
 """Lookahead: the step an optimizer is about to take, before it takes it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -85,7 +86,7 @@ def adam_lookahead(
     return moves
 
 
-def _next_change(parameter: Tensor, gradient: Tensor, group: dict, state: dict) -> Tensor:
+def _next_change(parameter: Tensor, gradient: Tensor, group: dict[str, Any], state: dict[str, Any]) -> Tensor:
     if group["amsgrad"] or group["maximize"]:
         raise ValueError("lookahead knows Adam without `amsgrad` and `maximize`; switch them off, or use no lookahead")
     lr, decay = float(group["lr"]), group["weight_decay"]

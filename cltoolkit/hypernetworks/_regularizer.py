@@ -1,11 +1,12 @@
 """The output regularizer: earlier tasks' generated weights must stay where they were."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 from torch.func import functional_call
 
 from ._checks import check_embeddings, check_name, check_positive
@@ -19,9 +20,10 @@ FORMS = ("auto", "batched", "gram")
 def cheaper_form(*, rows: int, width: int, outputs: int) -> str:
     """Which exact form of the regularizer takes fewer multiply-adds: "batched" or "gram".
 
-    With m rows (tasks × chunks), h features and C outputs of the last layer, the batched form takes m h C for the outputs and as much for
-    each of two gradients: 3 m h C. The Gram form takes 3 h² C for QᵀQ, 2 h² C for the gradient of W, and (2h)² m for each of Σ z zᵀ and the
-    gradient of z: 5 h² C + 8 h² m. The answer depends on shapes alone, never on data; for C ≫ h, "gram" pays from m > 5h / 3 rows on.
+    With m rows (tasks × chunks), h features and C outputs of the last layer, the batched form takes m h C for the
+    outputs and as much for each of two gradients: 3 m h C. The Gram form takes 3 h² C for QᵀQ, 2 h² C for the gradient
+    of W, and (2h)² m for each of Σ z zᵀ and the gradient of z: 5 h² C + 8 h² m. The answer depends on shapes alone,
+    never on data; for C ≫ h, "gram" pays from m > 5h / 3 rows on.
 
     Args:
         rows: m, tasks compared per step × chunks.
@@ -73,12 +75,12 @@ def output_distance_gram(
     *,
     size: int,
 ) -> Tensor:
-    """`output_distance` of two linear layers without their outputs: its cost in the last layer does not depend on the number of tasks.
+    """`output_distance` of two linear layers without their outputs, at a cost that hardly grows with the tasks.
 
-    The residual of one row is W'φ' − Wφ + b' − b = (W' − W) φ' + (b' − b) + W (φ' − φ) = Q z with Q = [W' − W, b' − b, W] and
-    z = [φ'; 1; φ' − φ], so the sum over rows is Σ |Q z|² = ⟨QᵀQ, Σ z zᵀ⟩. Differences come first, so no large terms cancel and at θ = θ*
-    the value and its gradient are exactly 0. The last chunk has r = size − (K − 1) C outputs: the first r rows of Q meet the z of every
-    chunk, the others those of all chunks but the last.
+    The residual of one row is W'φ' − Wφ + b' − b = (W' − W) φ' + (b' − b) + W (φ' − φ) = Q z with Q = [W' − W, b' − b,
+    W] and z = [φ'; 1; φ' − φ], so the sum over rows is Σ |Q z|² = ⟨QᵀQ, Σ z zᵀ⟩. Differences come first, so no large
+    terms cancel and at θ = θ* the value and its gradient are exactly 0. The last chunk has r = size − (K − 1) C
+    outputs: the first r rows of Q meet the z of every chunk, the others those of all chunks but the last.
 
     Args:
         features: φ', `(m, K, h)`, now.
@@ -108,19 +110,21 @@ def output_distance_gram(
 class OutputRegularizer(nn.Module):
     """L_c = 1/(t − 1) Σ_{n < t} |h(e_n; θ + Δθ) − h(e_n; θ*)|², with θ* the weights before task t.
 
-    Made once before a task, when the hypernetwork still is at θ*. It computes one value in the cheaper of two exact forms
-    (`cheaper_form`), and past `max_tasks` earlier tasks each step compares a fresh subset of them, drawn without replacement: divided by
-    its size, an unbiased estimate whose cost does not grow any more. Without earlier tasks the value is 0.
+    Made once before a task, when the hypernetwork still is at θ*. It computes one value in the cheaper of two exact
+    forms (`cheaper_form`), and past `max_tasks` earlier tasks each step compares a fresh subset of them, drawn without
+    replacement: divided by its size, an unbiased estimate whose cost does not grow any more. Without earlier tasks the
+        value is 0.
 
-    Everything it remembers is a buffer: make one for the same embeddings, whatever the hypernetwork's weights, then `load_state_dict`,
-    and training goes on to the same bytes.
+    Everything it remembers is a buffer: make one for the same embeddings, whatever the hypernetwork's weights, then
+    `load_state_dict`, and training goes on to the same bytes.
 
     Args:
         hypernet: the hypernetwork at θ*.
         embeddings: `(t − 1, d_e)` of the earlier tasks; copied, and constant.
         form: "batched", "gram", or "auto" for the cheaper one.
         max_tasks: how many earlier tasks one step compares at most; None for all, always.
-        mask: `(t − 1, P)`, True for the weights to be compared (e.g. shared ones and the task's own head); by default all.
+        mask: `(t − 1, P)`, True for the weights to be compared (e.g. shared ones and the task's own head); by default
+            all.
 
     Attributes:
         num_tasks: t − 1.
@@ -128,7 +132,8 @@ class OutputRegularizer(nn.Module):
         form: "batched" or "gram".
 
     Raises:
-        ValueError: if a shape does not fit, `max_tasks` is not positive, the form is unknown, or a mask meets the Gram form.
+        ValueError: if a shape does not fit, `max_tasks` is not positive, the form is unknown, or a mask meets the Gram
+            form.
 
     References:
         von Oswald et al., Continual learning with hypernetworks, ICLR 2020, eq. 2 and §2.1.
@@ -185,7 +190,7 @@ class OutputRegularizer(nn.Module):
         return drawn.to(self.embeddings.device)
 
     def forward(self, hypernet: Hypernetwork, embeddings: Tensor, tasks: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Weights of the current task and L_c; in the batched form from one batch, so that the last layer's gradient is one product.
+        """Weights of the current task and L_c; in the batched form from one batch, hence one product for W's gradient.
 
         Args:
             hypernet: the hypernetwork at θ.
@@ -246,12 +251,13 @@ class OutputRegularizer(nn.Module):
 class _Residual(torch.autograd.Function):
     """Σ |Q z|² over all z, of which those of the last chunk meet only the first `kept` rows of Q = [moving, fixed].
 
-    = ⟨QᵀQ, S⟩ + ⟨RᵀR, S_last⟩ with S = Σ z zᵀ without the last chunk's, and R the first rows of Q. The gradients are 2 Q S for Q, of which
-    only the moving columns are computed, and 2 QᵀQ z for z, with the products QᵀQ that the value needed anyway.
+    = ⟨QᵀQ, S⟩ + ⟨RᵀR, S_last⟩ with S = Σ z zᵀ without the last chunk's, and R the first rows of Q. The gradients are 2
+    Q S for Q, of which only the moving columns are computed, and 2 QᵀQ z for z, with the products QᵀQ that the value
+    needed anyway.
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, moving: Tensor, fixed: Tensor, z: Tensor, z_last: Tensor, kept: int) -> Tensor:
+    def forward(ctx: Any, moving: Tensor, fixed: Tensor, z: Tensor, z_last: Tensor, kept: int) -> Tensor:
         gram_last = _gram(moving[:kept], fixed[:kept])
         gram = gram_last + _gram(moving[kept:], fixed[kept:])
         moment, moment_last = z.T @ z, z_last.T @ z_last
@@ -261,7 +267,7 @@ class _Residual(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         moving, fixed, z, z_last, gram, gram_last, moment, moment_last = ctx.saved_tensors
         columns, kept = moving.shape[1], ctx.kept
         by_moving = torch.empty_like(moving)

@@ -1,13 +1,14 @@
-"""A linear layer with very many outputs and few rows, as a full hypernetwork ends in: three passes over its weight, not ten."""
+"""A linear layer with very many outputs and few rows, as a full hypernetwork ends in."""
 
 import math
 import weakref
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 WIDE = 2**22  # weights from which it pays
 BLOCK = 4096  # outputs multiplied at a time: a block of the weight stays in the cache
@@ -16,9 +17,9 @@ BLOCK = 4096  # outputs multiplied at a time: a block of the weight stays in the
 class WideLinear(nn.Linear):
     """`nn.Linear`, computed in blocks of outputs when its weight is large and on the CPU.
 
-    Matrix libraries cut such products (10 rows, 75 features, 500 000 outputs) badly, and the gradient of the weight would be new memory
-    at every step, where touching it first costs more than the product itself. So it is written where the previous one was, once that
-    is gone.
+    Matrix libraries cut such products (10 rows, 75 features, 500 000 outputs) badly, and the gradient of the weight
+    would be new memory at every step, where touching it first costs more than the product itself. So it is written
+    where the previous one was, once that is gone.
     """
 
     def __init__(self, in_features: int, out_features: int, *, device: torch.device | str | None = None) -> None:
@@ -62,7 +63,7 @@ class _BlockLinear(torch.autograd.Function):
     """x Wᵀ + b of x `(m, h)` and W `(P, h)`."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor, scratch: Scratch) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, scratch: Scratch) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.scratch = scratch
         outputs = x.new_empty(len(x), len(weight))
@@ -72,7 +73,7 @@ class _BlockLinear(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         of_x, of_weight, of_bias, _ = ctx.needs_input_grad
         return (

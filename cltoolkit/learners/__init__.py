@@ -21,6 +21,6 @@ def build(name: str, net: nn.Module | Stateless, config: dict[str, Any]) -> Lear
 
     Example:
         >>> build("Finetune", nn.Linear(4, 2), {"lr": 0.01}).config
-        {'lr': 0.01}
+        {'heads': 'shared', 'lr': 0.01}
     """
     return METHODS[name](net, **config)

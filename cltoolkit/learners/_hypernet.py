@@ -58,16 +58,8 @@ class HyperNet(Learner):
 
     Example:
         >>> learner = HyperNet(nn.Linear(64, 2), hidden=(32,), beta=0.01)
-        >>> learner.hypernet
-        Hypernetwork(
-          5,378 weights generate 130 in 1 chunk(s)
-          (basis): Basis(
-            (layers): ModuleList(
-              (0): Linear(in_features=32, out_features=32, bias=True)
-            )
-          )
-          (output): Linear(in_features=32, out_features=130, bias=True)
-        )
+        >>> learner.hypernet.size                                        # weights of the target network
+        130
     """
 
     one_network: ClassVar[bool] = False
@@ -88,7 +80,7 @@ class HyperNet(Learner):
         beta: float = 0.01,
         lr: float = 1e-3,
         lookahead: bool = False,
-        max_tasks: int | None = 16,
+        max_tasks: int | None = 10,
     ) -> None:
         super().__init__(net)
         self.embedding_dim = embedding_dim

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from ..params import Params, Stateless, unpack
+from ..params import Params, Stateless
 
 __all__ = ["PerTask", "Statistics", "TargetWeights"]
 
@@ -66,29 +66,31 @@ class Statistics(nn.Module):
 
 
 class TargetWeights(nn.Module):
-    """The weights of one target network as one trainable vector, with the batch-norm statistics that go with them.
-
-    One vector, because an optimizer takes as long for one tensor as for another, however small.
-    """
+    """The trainable weights of one target network, with the batch-norm statistics that go with them."""
 
     def __init__(self, net: Stateless) -> None:
         super().__init__()
-        self.shapes = net.shapes
-        self.vector = nn.Parameter(torch.zeros(net.size))
+        self.names = tuple(net.shapes)
+        self.weights = nn.Module()  # holds the weights, in the order of `names`
+        for name, shape in net.shapes.items():
+            self.weights.register_parameter(_key(name), nn.Parameter(torch.zeros(shape)))
         self.statistics = Statistics(net)
 
     def set(self, params: Params) -> None:
         """Takes the values `params` has, as copies; names it lacks stay as they are."""
         with torch.no_grad():
-            for name, view in unpack(self.vector, self.shapes).items():
+            for name, live in self._live().items():
                 if name in params:
-                    view.copy_(params[name])
+                    live.copy_(params[name])
         self.statistics.set(params)
 
     def params(self) -> Params:
-        """The live weights: views of the vector, and the statistics that training moves."""
-        return unpack(self.vector, self.shapes) | self.statistics.values()
+        """The live weights, and the statistics that training moves."""
+        return self._live() | self.statistics.values()
 
     def values(self) -> Params:
         """The live weights, for use without gradients."""
         return {name: value.detach() for name, value in self.params().items()}
+
+    def _live(self) -> Params:
+        return dict(zip(self.names, self.weights._parameters.values(), strict=True))

@@ -9,6 +9,7 @@ from ._average import average_so_far
 from ._axes import alt_text
 from ._compare import compare
 from ._curves import curves
+from ._examples import examples
 from ._matrix import accuracy_matrix
 
-__all__ = ["accuracy_matrix", "alt_text", "anytime", "average_so_far", "compare", "curves"]
+__all__ = ["accuracy_matrix", "alt_text", "anytime", "average_so_far", "compare", "curves", "examples"]

@@ -29,14 +29,15 @@ def average_so_far(run_or_runs: Record | Iterable[Record], *, ax: Axes | None = 
     """
     runs = groups(run_or_runs if isinstance(run_or_runs, Iterable) else [run_or_runs])
     others = [name for name in runs if not is_reference(name)]
+    references = [name for name in runs if is_reference(name)]
     ax = axes(ax)
     ends, everything, longest = [], [], 1
-    for i, (name, members) in enumerate(runs.items()):
+    for name, members in runs.items():
         lines = _lines(name, members)
         center, half = mean_and_interval(lines)
         grey = is_reference(name)
         look = (
-            {"color": FAINT, "linestyle": LINES[1 + i % 3], "linewidth": 1.6}
+            {"color": FAINT, "linestyle": LINES[1 + references.index(name) % 3], "linewidth": 1.6}
             if grey
             else style(others.index(name), len(others))
         )

@@ -62,9 +62,9 @@ def _mirrored(columns: Tensor, generator: Generator) -> Tensor:
 def _picked(x: Tensor, rows: Tensor, columns: Tensor, padding: int) -> Tensor:
     """`out[i, :, a, b] = padded[i, :, rows[i, a], columns[i, b]]`."""
     padded = F.pad(x, (padding,) * 4)
-    sample = torch.arange(len(x), device=x.device)[:, None, None, None]
-    channel = torch.arange(x.shape[1], device=x.device)[None, :, None, None]
-    return padded[sample, channel, rows[:, None, :, None], columns[:, None, None, :]]
+    place = rows[:, :, None] * padded.shape[3] + columns[:, None, :]  # (b, h, w), into the padded image row by row
+    index = place.flatten(1)[:, None].expand(-1, x.shape[1], -1)
+    return padded.flatten(2).gather(2, index).view(x.shape)  # (b, c, h·w) -> (b, c, h, w)
 
 
 _NAMED: dict[str, Augment] = {"crop_flip": crop_flip, "crop": crop, "flip": flip}

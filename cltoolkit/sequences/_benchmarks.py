@@ -7,7 +7,8 @@ from torch import nn
 from ..recipes import recipe
 from ..tasks import Scenario, TaskSequence
 from ._augment import Augment, augmentation
-from ._parts import Classes, Labelled, Plan, by_classes, variants
+from ._groups import Classes
+from ._parts import Labelled, Plan, by_classes, variants
 from ._pixels import permutations, rotations
 from ._sources import SOURCES, Root
 
@@ -41,7 +42,8 @@ def split_mnist(
     Args:
         classes_per_task: consecutive classes in each task; one number, or one for each task.
         classes: instead, the classes of each task, or a name for each task with its classes.
-        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in [0, 1].
+        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in
+            [0, 1].
         order: in which order the tasks come; a part of them is allowed.
         scenario: "task", "domain" or "class", see `TaskSequence.as_scenario`.
         validation: fraction of each class's training examples that is set apart; 0 for none.
@@ -80,7 +82,8 @@ def split_fashion_mnist(
     Args:
         classes_per_task: consecutive classes in each task; one number, or one for each task.
         classes: instead, the classes of each task, or a name for each task with its classes.
-        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in [0, 1].
+        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in
+            [0, 1].
         order: in which order the tasks come; a part of them is allowed.
         scenario: "task", "domain" or "class", see `TaskSequence.as_scenario`.
         validation: fraction of each class's training examples that is set apart; 0 for none.
@@ -115,12 +118,13 @@ def permuted_mnist(
 ) -> TaskSequence:
     """All of MNIST in every task, with the pixels of each task in an order of its own; inputs `(1, 28, 28)`.
 
-    The first task shows them as they are. All tasks read one copy of the images and permute by the batch, so 100 tasks take no more
-    memory than one, and the same image is in the same part of every task.
+    The first task shows them as they are. All tasks read one copy of the images and permute by the batch, so 100 tasks
+    take no more memory than one, and the same image is in the same part of every task.
 
     Args:
         num_tasks: how many orders.
-        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in [0, 1].
+        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in
+            [0, 1].
         order: in which order the tasks come; a part of them is allowed.
         scenario: "task", "domain" or "class", see `TaskSequence.as_scenario`.
         validation: fraction of each class's training examples that is set apart; 0 for none.
@@ -155,12 +159,13 @@ def permuted_fashion_mnist(
 ) -> TaskSequence:
     """All of Fashion-MNIST in every task, with the pixels of each task in an order of its own; inputs `(1, 28, 28)`.
 
-    The first task shows them as they are. All tasks read one copy of the images and permute by the batch, so 100 tasks take no more
-    memory than one, and the same image is in the same part of every task.
+    The first task shows them as they are. All tasks read one copy of the images and permute by the batch, so 100 tasks
+    take no more memory than one, and the same image is in the same part of every task.
 
     Args:
         num_tasks: how many orders.
-        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in [0, 1].
+        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in
+            [0, 1].
         order: in which order the tasks come; a part of them is allowed.
         scenario: "task", "domain" or "class", see `TaskSequence.as_scenario`.
         validation: fraction of each class's training examples that is set apart; 0 for none.
@@ -178,7 +183,13 @@ def permuted_fashion_mnist(
     """
     data = SOURCES["fashion_mnist"].read(root, normalize=normalize, download=download)
     plan = Plan(scenario=scenario, order=order, validation=validation, seed=seed)
-    return _seen(data, plan, permutations(num_tasks, 784, seed), SOURCES["fashion_mnist"].scale(normalize), "permuted Fashion-MNIST")
+    return _seen(
+        data,
+        plan,
+        permutations(num_tasks, 784, seed),
+        SOURCES["fashion_mnist"].scale(normalize),
+        "permuted Fashion-MNIST",
+    )
 
 
 @recipe
@@ -199,7 +210,8 @@ def rotated_mnist(
 
     Args:
         angles: degrees, counterclockwise, one for each task.
-        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in [0, 1].
+        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in
+            [0, 1].
         order: in which order the tasks come; a part of them is allowed.
         scenario: "task", "domain" or "class", see `TaskSequence.as_scenario`.
         validation: fraction of each class's training examples that is set apart; 0 for none.
@@ -238,7 +250,8 @@ def rotated_fashion_mnist(
 
     Args:
         angles: degrees, counterclockwise, one for each task.
-        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in [0, 1].
+        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in
+            [0, 1].
         order: in which order the tasks come; a part of them is allowed.
         scenario: "task", "domain" or "class", see `TaskSequence.as_scenario`.
         validation: fraction of each class's training examples that is set apart; 0 for none.
@@ -256,7 +269,9 @@ def rotated_fashion_mnist(
     """
     data = SOURCES["fashion_mnist"].read(root, normalize=normalize, download=download)
     plan = Plan(scenario=scenario, order=order, validation=validation, seed=seed)
-    return _seen(data, plan, rotations(angles, 28, 28), SOURCES["fashion_mnist"].scale(normalize), "rotated Fashion-MNIST")
+    return _seen(
+        data, plan, rotations(angles, 28, 28), SOURCES["fashion_mnist"].scale(normalize), "rotated Fashion-MNIST"
+    )
 
 
 @recipe
@@ -274,21 +289,24 @@ def split_cifar10(
     download: bool = True,
     verify: bool = True,
 ) -> TaskSequence:
-    """CIFAR-10 in tasks of two classes: 50,000 training and 10,000 test photographs of 10 classes, inputs `(3, 32, 32)`.
+    """CIFAR-10 in tasks of two classes: 50,000 training and 10,000 test photographs of 10 classes, `(3, 32, 32)`.
 
     Args:
         classes_per_task: consecutive classes in each task; one number, or one for each task.
         classes: instead, the classes of each task, or a name for each task with its classes.
-        augment: random change of training batches: True or "crop_flip" for a crop of the image padded by 4 pixels and a mirror image
-            with probability ½, "crop", "flip", or a function `(b, 3, 32, 32), generator → (b, 3, 32, 32)` of inputs.
-        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in [0, 1].
+        augment: random change of training batches: True or "crop_flip" for a crop of the image padded by 4 pixels and a
+            mirror image with probability ½, "crop", "flip", or a function `(b, 3, 32, 32), generator → (b, 3, 32, 32)`
+            of inputs.
+        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in
+            [0, 1].
         order: in which order the tasks come; a part of them is allowed.
         scenario: "task", "domain" or "class", see `TaskSequence.as_scenario`.
         validation: fraction of each class's training examples that is set apart; 0 for none.
         seed: draws the validation part.
         root: folder of data sets in torchvision's layout; by default $CLTOOLKIT_DATA, or else ./data.
         download: whether missing files are fetched.
-        verify: whether files must have the published checksums. Either way they are read without running what is in them.
+        verify: whether files must have the published checksums. Either way they are read without running what is in
+            them.
 
     Raises:
         FileNotFoundError: if a file is missing and may or can not be downloaded.
@@ -317,21 +335,24 @@ def split_cifar100(
     download: bool = True,
     verify: bool = True,
 ) -> TaskSequence:
-    """CIFAR-100 in tasks of ten classes: 50,000 training and 10,000 test photographs of 100 classes, inputs `(3, 32, 32)`.
+    """CIFAR-100 in tasks of ten classes: 50,000 training and 10,000 test photographs of 100 classes, `(3, 32, 32)`.
 
     Args:
         classes_per_task: consecutive classes in each task; one number, or one for each task.
         classes: instead, the classes of each task, or a name for each task with its classes.
-        augment: random change of training batches: True or "crop_flip" for a crop of the image padded by 4 pixels and a mirror image
-            with probability ½, "crop", "flip", or a function `(b, 3, 32, 32), generator → (b, 3, 32, 32)` of inputs.
-        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in [0, 1].
+        augment: random change of training batches: True or "crop_flip" for a crop of the image padded by 4 pixels and a
+            mirror image with probability ½, "crop", "flip", or a function `(b, 3, 32, 32), generator → (b, 3, 32, 32)`
+            of inputs.
+        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in
+            [0, 1].
         order: in which order the tasks come; a part of them is allowed.
         scenario: "task", "domain" or "class", see `TaskSequence.as_scenario`.
         validation: fraction of each class's training examples that is set apart; 0 for none.
         seed: draws the validation part.
         root: folder of data sets in torchvision's layout; by default $CLTOOLKIT_DATA, or else ./data.
         download: whether missing files are fetched.
-        verify: whether files must have the published checksums. Either way they are read without running what is in them.
+        verify: whether files must have the published checksums. Either way they are read without running what is in
+            them.
 
     Raises:
         FileNotFoundError: if a file is missing and may or can not be downloaded.

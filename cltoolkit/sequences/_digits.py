@@ -6,7 +6,8 @@ import torch
 
 from ..recipes import recipe
 from ..tasks import Examples, Scenario, TaskSequence
-from ._parts import Classes, Labelled, Plan, by_classes, divide, variants
+from ._groups import Classes
+from ._parts import Labelled, Plan, by_classes, divide, variants
 from ._pixels import permutations, rotations
 
 __all__ = ["permuted_digits", "rotated_digits", "split_digits"]
@@ -26,7 +27,8 @@ def split_digits(
 ) -> TaskSequence:
     """The ten digits in tasks of two: 1797 real handwritten digits, inputs `(1, 8, 8)` in [0, 1].
 
-    Of each class 30 % test, always the same ones; of the rest 15 % validate. So about 60 / 10 / 30 % train, validate and test.
+    Of each class 30 % test, always the same ones; of the rest 15 % validate. So about 60 / 10 / 30 % train, validate
+    and test.
 
     Args:
         classes_per_task: consecutive digits in each task; one number, or one for each task.
@@ -37,7 +39,8 @@ def split_digits(
         seed: draws the validation part.
 
     References:
-        Alpaydin & Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998 (its test set).
+        Alpaydin & Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998 (its test
+        set).
 
     Example:
         >>> split_digits(order=[0, 4])
@@ -60,13 +63,15 @@ def permuted_digits(
     validation: float = 0.15,
     seed: int = 0,
 ) -> TaskSequence:
-    """All ten digits in every task, with the pixels of each task in an order of its own; the first task shows them as they are.
+    """All ten digits in every task, with the pixels of each task in an order of its own.
 
-    Parts and inputs as in `split_digits`; the same image is in the same part of every task.
+    The first task shows them as they are. Parts and inputs as in `split_digits`; an image has one part in all tasks.
 
     Args:
         num_tasks: how many orders.
-        order, scenario, validation: as in `split_digits`.
+        order: as in `split_digits`.
+        scenario: as in `split_digits`.
+        validation: as in `split_digits`.
         seed: draws the orders of pixels and the validation part.
 
     References:
@@ -96,7 +101,10 @@ def rotated_digits(
 
     Args:
         angles: degrees, counterclockwise, one for each task.
-        order, scenario, validation, seed: as in `split_digits`.
+        order: as in `split_digits`.
+        scenario: as in `split_digits`.
+        validation: as in `split_digits`.
+        seed: as in `split_digits`.
 
     Example:
         >>> [task.name for task in rotated_digits((0, 30))]

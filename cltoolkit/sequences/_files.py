@@ -1,13 +1,14 @@
 """The files of the published data sets: fetched by torchvision, checked, and read without running what is in them."""
 
 import hashlib
-import io
 import math
 import os
-import pickle
 import struct
+import tarfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ import torch
 from torch import Tensor
 
 Reader = Callable[[bytes], Any]
+
+# What the network, the disk and damaged archives raise.
+_FAILURES = (OSError, RuntimeError, EOFError, HTTPException, tarfile.TarError, zlib.error)
 
 
 def data_root(root: str | os.PathLike[str] | None) -> Path:
@@ -56,16 +60,17 @@ def _complete(files: list[File], fetch: Callable[[], None], download: bool) -> N
     if download:
         try:
             fetch()
-        except Exception as error:  # whatever the network, the disk or an archive has to say
-            reason = f"the download failed: {error}"
+        except _FAILURES as error:
+            reason = f"the download failed ({' '.join(str(error).split())})"
         else:
             reason = "the download brought no such file"
     missing = [file.path for file in files if not file.path.is_file()]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise FileNotFoundError(
-            f"missing data file {missing[0].absolute()}{more}: {reason}. Put the files there, or name the folder that holds them "
-            "with root= or the environment variable CLTOOLKIT_DATA, or call again with download=True where there is a network."
+            f"missing data file {missing[0].absolute()}{more}: {reason}. "
+            "Put the files there, or name the folder that holds them with root= or the environment variable "
+            "CLTOOLKIT_DATA, or call again with download=True where there is a network."
         )
 
 
@@ -76,7 +81,8 @@ def _read(file: File, verify: bool) -> Any:
         found = hashlib.md5(content, usedforsecurity=False).hexdigest()
         if found != file.md5:
             raise ValueError(
-                f"data file {file.path.absolute()} is not the published one: MD5 {found}, expected {file.md5}. {remedy} "
+                f"data file {file.path.absolute()} is not the published one: MD5 {found}, expected {file.md5}. "
+                f"{remedy} "
                 "If you know that it is meant to differ, verify=False accepts it."
             )
     try:
@@ -86,7 +92,7 @@ def _read(file: File, verify: bool) -> Any:
 
 
 def read_idx(content: bytes) -> Tensor:
-    """The uint8 array of an IDX file (MNIST's format): two zeros, a type, the number of dimensions, their sizes, the values.
+    """The uint8 array of an IDX file (MNIST's format): two zeros, type, number of dimensions, their sizes, the values.
 
     Raises:
         ValueError: if this is no such file, or not a whole one.
@@ -98,65 +104,3 @@ def read_idx(content: bytes) -> Tensor:
     if len(values) != math.prod(shape):
         raise ValueError(f"it announces {math.prod(shape)} bytes of data and holds {len(values)}")
     return torch.from_numpy(np.frombuffer(values, np.uint8).reshape(shape).copy())
-
-
-class _Stored:
-    """Stands in for numpy's array and its dtype while a batch is read: takes the parts, runs nothing."""
-
-    def __init__(self, *arguments: Any) -> None:
-        self.state: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads lists, dicts, numbers, bytes and stand-ins for arrays; any other name in the file is an error."""
-
-    _known = {
-        (module, name): _Stored
-        for module, name in (
-            ("numpy.core.multiarray", "_reconstruct"),
-            ("numpy._core.multiarray", "_reconstruct"),
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-        )
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._known:
-            raise ValueError(f"it asks for {module}.{name}, which has no place in a file of images")
-        return self._known[module, name]
-
-
-def read_batch(content: bytes) -> dict[str, Any]:
-    """A CIFAR batch or its meta file, which are pickles, without running any code: `{"data": (n, 3072) uint8, ...}`.
-
-    Raises:
-        ValueError: if the file holds anything but plain values and arrays of bytes, or is not whole.
-    """
-    try:
-        entries = _PlainUnpickler(io.BytesIO(content), encoding="bytes").load()
-    except (pickle.UnpicklingError, EOFError, IndexError, KeyError, TypeError, AttributeError, struct.error) as error:
-        raise ValueError(f"it is no whole CIFAR file ({error})") from error
-    if not isinstance(entries, dict):
-        raise ValueError(f"expected named entries; got a {type(entries).__name__}")
-    return {key.decode() if isinstance(key, bytes) else str(key): _plain(value) for key, value in entries.items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, _Stored):
-        return _array(value.state)
-    if isinstance(value, list):
-        return [item.decode("utf-8", "replace") if isinstance(item, bytes) else item for item in value]
-    return value
-
-
-def _array(state: Any) -> Tensor:
-    """An array of bytes from numpy's state `(version, shape, dtype, fortran order, values)`."""
-    match state:
-        case (int(), (int(), int()) as shape, _Stored(), bool() | int() as fortran, bytes() as values):
-            if fortran or len(values) != math.prod(shape):
-                raise ValueError(f"an array of shape {shape} does not fit its {len(values)} bytes")
-            return torch.from_numpy(np.frombuffer(values, np.uint8).reshape(shape).copy())
-    raise ValueError("an array in it is not stored as numpy stores one")

@@ -8,7 +8,8 @@ from torch import Tensor
 from ..randomness import stream
 from ..recipes import recipe
 from ..tasks import Examples, Scenario, TaskSequence
-from ._parts import Labelled, Plan, numbered
+from ._groups import numbered
+from ._parts import Labelled, Plan
 
 __all__ = ["related_gaussians"]
 
@@ -31,21 +32,23 @@ def related_gaussians(
 ) -> TaskSequence:
     """Gaussian classes whose means are related between tasks exactly as asked.
 
-    Task t draws class c from N(m_tc, I). With M_t = (m_t1, ..., m_tk), centered over classes, the tasks' true relation is the cosine
+    Task t draws class c from N(m_tc, I). With M_t = (m_t1, ..., m_tk), centered over classes, the tasks' true relation
+    is the cosine
 
         R_ts = ⟨M_t, M_s⟩ / (‖M_t‖ ‖M_s‖),
 
-    and it holds exactly, not only on average: M = separation · √((k − 1) / 2) · R^½ G with orthonormal rows in G. It is kept in `.relation`.
+    and it holds exactly, not only on average: M = separation · √((k − 1) / 2) · R^½ G with orthonormal rows in G. It is
+    kept in `.relation`.
 
     Args:
         num_tasks: T.
-        relatedness: ρ in [0, 1], with R_ts = ρ for all t ≠ s: at 0 tasks have nothing in common, at 1 the means are the same. Or all
-            of R `(T, T)`: symmetric, ones on its diagonal, positive semi-definite.
+        relatedness: ρ in [0, 1], with R_ts = ρ for all t ≠ s: at 0 tasks have nothing in common, at 1 the means are the
+            same. Or all of R `(T, T)`: symmetric, ones on its diagonal, positive semi-definite.
         groups: `(T,)`, a number for each task: tasks of different groups are unrelated, ρ holds within a group.
         dim: d, the inputs are `(d,)`.
         classes: k, the number of classes in each task, labelled 0..k − 1 in all of them.
-        separation: root mean square distance between two class means, in units of the clusters' standard deviation. Two classes are
-            then told apart with an error of at best Φ(−separation / 2): 2.3 % at 4.
+        separation: root mean square distance between two class means, in units of the clusters' standard deviation. Two
+            classes are then told apart with an error of at best Φ(−separation / 2): 2.3 % at 4.
         train: examples of each class for training and validation.
         test: examples of each class for testing.
         order: in which order the tasks come; a part of them is allowed.
@@ -79,13 +82,11 @@ def _relation(num_tasks: int, relatedness: float | Sequence[Sequence[float]], gr
     if num_tasks < 1:
         raise ValueError(f"expected at least one task; got num_tasks={num_tasks}")
     given = torch.as_tensor(relatedness, dtype=torch.float64)
-    if given.ndim == 0:
-        relation = given.expand(num_tasks, num_tasks).clone().fill_diagonal_(1)
-    else:
-        relation = given
+    relation = given if given.ndim else given.expand(num_tasks, num_tasks).clone().fill_diagonal_(1)
     if relation.shape != (num_tasks, num_tasks):
         raise ValueError(
-            f"expected relatedness as a number or as a ({num_tasks}, {num_tasks}) matrix; got shape {tuple(given.shape)}"
+            f"expected relatedness as a number or as a ({num_tasks}, {num_tasks}) matrix; "
+            f"got shape {tuple(given.shape)}"
         )
     if not bool(((relation >= 0) & (relation <= 1)).all()):
         raise ValueError(
@@ -95,7 +96,8 @@ def _relation(num_tasks: int, relatedness: float | Sequence[Sequence[float]], gr
         relation.diagonal(), torch.ones(1, dtype=torch.float64)
     ):
         raise ValueError(
-            "expected relatedness as a symmetric matrix with ones on its diagonal: every task is fully related to itself"
+            "expected relatedness as a symmetric matrix with ones on its diagonal: "
+            "every task is fully related to itself"
         )
     if groups is not None:
         if len(groups) != num_tasks:
@@ -106,7 +108,8 @@ def _relation(num_tasks: int, relatedness: float | Sequence[Sequence[float]], gr
     if smallest < -1e-9:
         raise ValueError(
             f"no tasks can be related like this: the matrix has the negative eigenvalue {smallest:.3g}. "
-            "If a is close to b and b close to c, then a and c cannot be strangers; raise the small entries or lower the large ones."
+            "If a is close to b and b close to c, then a and c cannot be strangers; "
+            "raise the small entries or lower the large ones."
         )
     return relation
 

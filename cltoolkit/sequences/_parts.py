@@ -1,24 +1,24 @@
-"""From labelled examples to tasks: which classes go together, and which examples train, validate and test.
+"""From labelled examples to tasks: which examples train, validate and test.
 
-Every builder comes through here, so the same data gives the same tasks whichever door it came in by. The examples of each class are
-divided by a stream named after the class alone: how classes are grouped into tasks moves no example from one part to another.
+Every builder comes through here, so the same data gives the same tasks whichever door it came in by. The examples of
+each
+class are divided by a stream named after the class alone: how classes are grouped into tasks moves no example from one
+part to another.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..randomness import stream
 from ..tasks import Data, Examples, Scenario, Streamed, Task, TaskSequence
 from ._augment import Augment
+from ._codes import Label, coded, recoded
+from ._groups import Classes, group, named
 
-Label = int | str
 Transform = Callable[[Tensor], Tensor]
-Classes = Sequence[Sequence[Label]] | Mapping[str, Sequence[Label]]
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,8 @@ def divide(y: Tensor, labels: Sequence[Label], fraction: float, seed: int, part:
         count = max(1, round(fraction * len(index)))
         if count >= len(index):
             raise ValueError(
-                f"class {label!r} has {len(index)} example{'s' * (len(index) > 1)}, too few to keep {fraction:.3g} of them for {part}: "
+                f"class {label!r} has {len(index)} example{'s' * (len(index) > 1)}, too few to keep {fraction:.3g} "
+                f"of them for {part}: "
                 f"add examples, leave the class out, or set {part} examples apart yourself"
             )
         drawn.append(index[torch.randperm(len(index), generator=stream(seed, part, label))[:count]])
@@ -156,148 +157,53 @@ def by_classes(
     return [plan.task(title, data.only(chosen)) for title, chosen in zip(titles, groups, strict=True)]
 
 
-def group(
-    labels: Sequence[Label], *, classes: Classes | None = None, classes_per_task: int | Sequence[int] | None = None
-) -> list[tuple[Label, ...]]:
-    """Which classes form each task.
+def by_ids(data: Labelled, plan: Plan, ids: Mapping[str, Tensor], titles: Sequence[str]) -> list[Task]:
+    """One task for each task number: `ids[part]` `(n,)` says which of `titles` each example of the part belongs to."""
+    tasks = []
+    for t, title in enumerate(titles):
+        parts = {part: rows.subset((ids[part] == t).nonzero()[:, 0]) for part, rows in data.parts.items()}
+        here = torch.cat([rows.y for rows in parts.values()]).unique().tolist()
+        tasks.append(plan.task(title, Labelled(parts, data.labels).only([data.labels[c] for c in here])))
+    return tasks
 
-    Args:
-        labels: all classes, in their order.
-        classes: the classes of each task, or a name for each task with its classes.
-        classes_per_task: how many consecutive ones each task has; one number for all tasks or one for each.
 
-    Raises:
-        ValueError: if neither or both are given, if a class does not exist or comes twice in a task, or if the numbers do not fit.
-
-    Example:
-        >>> group(range(5), classes_per_task=[2, 3])
-        [(0, 1), (2, 3, 4)]
-    """
-    if (classes is None) == (classes_per_task is None):
-        raise ValueError(
-            "say how classes form tasks, by one of: classes_per_task=2, classes_per_task=[2, 3], classes=[[0, 1], [2, 3, 4]]"
+def assemble(
+    data: Labelled,
+    plan: Plan,
+    *,
+    classes: Classes | None,
+    classes_per_task: int | Sequence[int] | None,
+    task_ids: Mapping[str, object] | None,
+    names: Sequence[str] | None,
+    title: str,
+) -> TaskSequence:
+    """A sequence of examples that a user brought: tasks by classes, or by the task number of each example."""
+    if task_ids is None:
+        return plan.sequence(
+            by_classes(data, plan, classes=classes, classes_per_task=classes_per_task, names=names), title
         )
-    if classes is not None:
-        return _listed(labels, classes)
-    sizes = _sizes(len(labels), classes_per_task)
-    ends = np.cumsum([0, *sizes])
-    return [tuple(labels[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
-
-
-def _listed(labels: Sequence[Label], classes: Classes) -> list[tuple[Label, ...]]:
-    groups = [tuple(g) for g in (classes.values() if isinstance(classes, Mapping) else classes)]
-    for i, chosen in enumerate(groups):
-        unknown = [c for c in chosen if c not in labels]
-        if unknown:
+    if classes is not None or classes_per_task is not None:
+        raise ValueError("tasks are formed by task_ids or by classes, not by both; leave one out")
+    codes, found = coded(task_ids["train"], "task_ids")
+    ids = {part: codes if part == "train" else recoded(task_ids[part], found, "task_ids") for part in data.parts}
+    for part, rows in data.parts.items():
+        if len(ids[part]) != len(rows):
             raise ValueError(
-                f"classes[{i}] names {unknown}, of which there is no example; the data has the labels {_shown(labels)}"
+                f"expected a task number for each {part} example; got {len(ids[part])} for {len(rows)} examples"
             )
-        if len(set(chosen)) < len(chosen):
-            raise ValueError(f"classes[{i}] names a class twice: {list(chosen)}")
-    return groups
-
-
-def _sizes(count: int, classes_per_task: int | Sequence[int] | None) -> list[int]:
-    if isinstance(classes_per_task, int):
-        if classes_per_task < 1 or count % classes_per_task:
-            raise ValueError(
-                f"{count} classes do not divide into tasks of {classes_per_task}; "
-                "give a divisor, or the number for each task such as classes_per_task=[3, 3, 4]"
-            )
-        return [classes_per_task] * (count // classes_per_task)
-    sizes = list(classes_per_task or [])
-    if not sizes or min(sizes) < 1 or sum(sizes) > count:
-        raise ValueError(
-            f"expected positive numbers of classes that add up to at most {count}, the classes there are; got {sizes}"
-        )
-    return sizes
-
-
-def named(names: Sequence[str] | None, groups: Sequence[Sequence[Label]]) -> list[str]:
-    """The tasks' names: those given, or else from their classes.
-
-    Example:
-        >>> named(None, [(0, 1), ("apple", "bee", "cup", "dog")])
-        ['0/1', 'apple…dog']
-    """
-    if names is not None:
-        if len(names) != len(groups):
-            raise ValueError(f"expected {len(groups)} names, one for each task; got {len(names)}: {list(names)[:10]}")
-        return [str(name) for name in names]
-    made = ["/".join(map(str, g)) if len(g) <= 3 else f"{g[0]}…{g[-1]}" for g in groups]
-    return made if len(set(made)) == len(made) else numbered(len(made))
-
-
-def numbered(count: int) -> list[str]:
-    """Names for tasks that have none."""
-    return [f"task {t}" for t in range(count)]
-
-
-def coded(values: object, what: str = "labels") -> tuple[Tensor, tuple[Label, ...]]:
-    """Original labels as positions among the different ones.
-
-    Args:
-        values: `(n,)`, whole numbers or strings: a list, an array or a tensor.
-        what: how an error calls them.
-
-    Returns:
-        Positions `(n,)` int64, and the different labels in ascending order.
-
-    Raises:
-        ValueError: if they are no labels, and what to do about it.
-
-    Example:
-        >>> coded(["dog", "cat", "dog"])
-        (tensor([1, 0, 1]), ('cat', 'dog'))
-    """
-    array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
-    if array.ndim != 1:
-        hint = " One-hot labels become such by y.argmax(1)." if array.ndim == 2 else ""
-        raise ValueError(
-            f"expected one label for each example, of shape (n,); got {what} of shape {array.shape}.{hint}"
-        )
-    kinds = (
-        Counter(type(v).__name__ for v in array.tolist()) if array.dtype == object else {array.dtype.name: len(array)}
-    )
-    if array.dtype == object and set(kinds) <= {"str"}:
-        array = array.astype(str)
-    elif array.dtype == object and set(kinds) <= {"int", "bool"}:
-        array = array.astype(np.int64)
-    if array.dtype.kind not in "iubU":
-        raise ValueError(
-            f"expected {what} that are whole numbers or strings; got {', '.join(kinds)}, such as {array[:3].tolist()}. "
-            "Whole numbers stored otherwise become such by y.astype(int)."
-        )
-    if isinstance(values, list) and array.dtype.kind == "U" and not all(isinstance(v, str) for v in values):
-        raise ValueError(f"expected {what} of one kind; got numbers and strings mixed, such as {values[:3]}")
-    labels, codes = np.unique(array.astype(np.int64) if array.dtype.kind == "b" else array, return_inverse=True)
-    return torch.from_numpy(codes.astype(np.int64)), tuple(labels.tolist())
-
-
-def recoded(values: object, labels: Sequence[Label], what: str) -> Tensor:
-    """Original labels as positions in `labels`.
-
-    Raises:
-        ValueError: if a label is not among them.
-    """
-    codes, found = coded(values, what)
-    strange = [label for label in found if label not in labels]
-    if strange:
-        raise ValueError(f"{what} {_shown(strange)} occur in no training example; those have {_shown(labels)}")
-    place = {label: i for i, label in enumerate(labels)}
-    return torch.tensor([place[label] for label in found], dtype=torch.int64)[codes]
-
-
-def _shown(labels: Sequence[Label]) -> str:
-    return str(list(labels[:10]))[:-1] + (", …]" if len(labels) > 10 else "]")
+    default = [name if isinstance(name, str) else f"task {name}" for name in found]
+    titles = default if names is None else named(names, [()] * len(found))
+    return plan.sequence(by_ids(data, plan, ids, titles), title)
 
 
 def variants(task: Task, transforms: Mapping[str, Transform]) -> list[Task]:
     """One task for each transform, under its name, all reading the same storage."""
-    return [
-        replace(task, name=name, **{part: _through(data, transform) for part, data in task.parts.items()})
-        for name, transform in transforms.items()
-    ]
+    made = []
+    for name, transform in transforms.items():
+        parts = {part: _through(data, transform) for part, data in task.parts.items()}
+        validation = parts.get("validation")
+        made.append(replace(task, name=name, train=parts["train"], test=parts["test"], validation=validation))
+    return made
 
 
 def _through(data: Data, transform: Transform) -> Data:

@@ -1,4 +1,4 @@
-"""What happens to stored pixels on their way into the network: by the batch, so tasks that permute or rotate share one storage."""
+"""What happens to stored pixels on their way into the network: by the batch, so that tasks share one storage."""
 
 import math
 from collections.abc import Sequence
@@ -78,7 +78,7 @@ class Rotate(nn.Module):
 
     def __init__(self, angle: float, height: int, width: int) -> None:
         super().__init__()
-        # The grid says, for every output pixel, where in the input to look, in units of half the image: hence the aspect ratio.
+        # The grid says where to look for each output pixel, in units of half the image: hence the aspect ratio.
         turn, aspect = math.radians(angle), height / width
         theta = torch.tensor(
             [[math.cos(turn), -math.sin(turn) * aspect, 0], [math.sin(turn) / aspect, math.cos(turn), 0]],

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from ..tasks import Examples
-from ._files import File, data_root, load, read_batch, read_idx
-from ._parts import Label, Labelled
+from ._batches import read_batch
+from ._codes import Label
+from ._files import File, data_root, load, read_idx
+from ._parts import Labelled
 from ._pixels import Scale
 
 Root = str | os.PathLike[str] | None

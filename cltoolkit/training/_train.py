@@ -55,8 +55,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "eval_every", "log_every", "checkpoint_every"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
+            value = vars(self)[name]
+            if value is None and name in ("eval_every", "checkpoint_every"):
+                continue
+            if not isinstance(value, int) or value < 1:
                 raise ValueError(f"expected {name} to be a whole number of at least 1; got {value!r}")
         if self.precision not in (None, "bf16"):
             raise ValueError(f"expected precision=None or 'bf16'; got {self.precision!r}")
