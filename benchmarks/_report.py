@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 
 from ._timing import Spread, Times, compare, spread
 
-__all__ = ["HERE", "Result", "Row", "copy_into_readme", "environment", "ratio", "save", "seconds", "table"]
+__all__ = ["HERE", "Result", "Row", "copy_into_readme", "environment", "ratio", "save", "seconds", "table", "write_facts"]
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- results: written by `python -m benchmarks` -->", "<!-- end of results -->"
@@ -124,18 +124,19 @@ def save(result: Result, folder: Path) -> None:
     where = environment()
     facts = asdict(result) | {"environment": where}
     (folder / f"{result.name}.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    (folder / f"{result.name}.md").write_text(f"# {result.title}\n\n{table(result)}\n\n{_facts(result.settings | where)}\n", "utf-8")
+    (folder / f"{result.name}.md").write_text(f"# {result.title}\n\n{table(result)}\n\n{write_facts(result.settings | where)}\n", "utf-8")
 
 
-def _facts(facts: dict[str, Any]) -> str:
-    return "\n".join(f"- {name}: {value}" for name, value in facts.items())
+def write_facts(facts: Mapping[str, Any]) -> str:
+    """Settings in one line."""
+    return ", ".join(f"{name} {value}" for name, value in facts.items())
 
 
 def copy_into_readme(folder: Path, names: Sequence[str]) -> None:
     """Puts the saved tables, in this order, between the two marks of the README."""
     readme = HERE / "README.md"
     saved = [folder / f"{name}.md" for name in names]
-    text = "\n".join(re.sub(r"^#", "##", path.read_text("utf-8")) for path in saved if path.exists())
+    text = "\n".join(re.sub(r"(?m)^#", "##", path.read_text("utf-8")) for path in saved if path.exists())
     before, _, rest = readme.read_text("utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     readme.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", "utf-8")

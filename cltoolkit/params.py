@@ -56,7 +56,7 @@ def unpack(flat: Tensor, shapes: Mapping[str, torch.Size]) -> Params:
         )
     parts = flat.split(sizes, -1)
     return {
-        name: part.view(*flat.shape[:-1], *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)
+        name: part.view((*flat.shape[:-1], *shape)) for (name, shape), part in zip(shapes.items(), parts, strict=True)
     }
 
 

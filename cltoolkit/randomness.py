@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import torch
 
-__all__ = ["key_seed", "seeded", "stream"]
+__all__ = ["key_seed", "reseeded", "seeded", "stream"]
 
 
 def key_seed(seed: int, *key: int | str) -> int:
@@ -23,7 +23,7 @@ def key_seed(seed: int, *key: int | str) -> int:
     >>> key_seed(0, "order", 1) == key_seed(0, "order", "1")
     False
     """
-    text = repr((int(seed), *(k if isinstance(k, str) else int(k) for k in key)))
+    text = repr((int(seed), *[k if isinstance(k, str) else int(k) for k in key]))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
@@ -63,17 +63,28 @@ def seeded(seed: int, *key: int | str, device: torch.device | str = "cpu") -> It
         >>> torch.equal(first, second)
         True
     """
-    cuda = torch.device(device) if torch.device(device).type == "cuda" else None
+    with reseeded(key_seed(seed, *key), device=device):
+        yield
+
+
+@contextmanager
+def reseeded(value: int, *, device: torch.device | str = "cpu") -> Iterator[None]:
+    """`seeded`, with the integer that `key_seed` made: for a loop's body, where hashing is better done beforehand.
+
+    Args:
+        value: the seed itself, in [0, 2⁶³).
+        device: the device whose generator is seeded too, when it is not the CPU.
+    """
+    place = torch.device(device)
     before = torch.default_generator.get_state()
-    before_cuda = None if cuda is None else torch.cuda.get_rng_state(cuda)
-    value = key_seed(seed, *key)
+    before_cuda = torch.cuda.get_rng_state(place) if place.type == "cuda" else None
     try:
         torch.default_generator.manual_seed(value)
-        if cuda is not None:
-            with torch.cuda.device(cuda):
+        if before_cuda is not None:
+            with torch.cuda.device(place):
                 torch.cuda.manual_seed(value)
         yield
     finally:
         torch.default_generator.set_state(before)
-        if cuda is not None and before_cuda is not None:
-            torch.cuda.set_rng_state(before_cuda, cuda)
+        if before_cuda is not None:
+            torch.cuda.set_rng_state(before_cuda, place)

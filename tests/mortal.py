@@ -44,7 +44,7 @@ def die_at_write(n: int, how: str) -> None:
 
     def mortal_fsync(file: int) -> None:
         if next(count) == n:
-            os.ftruncate(file, os.fstat(file).st_size - 3)
+            os.ftruncate(file, max(0, os.fstat(file).st_size - 3))
             os._exit(9)
         fsync(file)
 

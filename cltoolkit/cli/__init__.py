@@ -7,14 +7,14 @@ import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TextIO, get_args
+from typing import TextIO, cast, get_args
 
 from .. import learners, networks, sequences
 from ..records import Run, RunError
 from ..tasks import Scenario
 from ..training import Settings, resume, train
 from ._views import save_figures, table
-from ._words import Builder, assigned, default_word, known, settings
+from ._words import Builder, assigned, check_complete, default_word, known, settings
 
 __all__ = ["default_hidden", "main"]
 
@@ -126,9 +126,10 @@ def _run(args: argparse.Namespace) -> int:
     chosen = assigned(args.pairs, builders)
     Settings(**chosen["training"])
     folders = _free_folders(args.out, method.__name__.lower(), args.seed, overwrite=args.overwrite)
+    check_complete("sequence", builders["sequence"], chosen["sequence"])
     sequence = sequences.build({"name": source, "arguments": chosen["sequence"]})
     if args.scenario is not None:
-        sequence = sequence.as_scenario(known("scenario", args.scenario, get_args(Scenario)))
+        sequence = sequence.as_scenario(cast("Scenario", known("scenario", args.scenario, get_args(Scenario))))
     sizes = {"input_shape": sequence.input_shape, "num_classes": sequence.num_classes}
     if network == "mlp":
         sizes["hidden"] = default_hidden(sequence.input_shape)

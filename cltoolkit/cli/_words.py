@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from ..recipes import nearest
 
-__all__ = ["assigned", "default_word", "known", "read_value", "settings"]
+__all__ = ["Builder", "assigned", "check_complete", "default_word", "known", "read_value", "settings"]
 
 Builder = Callable[..., Any]
 FROM_SEQUENCE = ("input_shape", "num_classes")  # what the sequence tells a network's builder
@@ -68,6 +68,13 @@ def assigned(pairs: Iterable[str], builders: Mapping[str, Builder]) -> dict[str,
         group, name = _place(name.strip(), groups)
         chosen[group][name] = read_value(f"{group}.{name}", text.strip(), groups[group][name])
     return chosen
+
+
+def check_complete(group: str, build: Builder, chosen: Mapping[str, Any]) -> None:
+    """Raises ValueError if a setting without a default is not chosen."""
+    for name, parameter in inspect.signature(build).parameters.items():
+        if parameter.default is inspect.Parameter.empty and name not in chosen:
+            raise ValueError(f"the {group} {build.__name__} needs --set {group}.{name}=...")
 
 
 def _place(name: str, groups: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:

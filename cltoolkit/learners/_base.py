@@ -249,6 +249,16 @@ class Learner(nn.Module, ABC):
             return F.cross_entropy(logits, y)
         return F.cross_entropy(logits + self._closed(tuple(units), logits), y)
 
+    @final
+    def descend(self, name: str, loss: Tensor) -> None:
+        """One step of the optimizer `name` along the gradient of `loss`."""
+        optimizer = self.optimizers[name]
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None  # `zero_grad` does this too, and takes longer than a small network's forward pass
+        loss.backward()
+        optimizer.step()
+
     def _closed(self, units: tuple[int, ...], logits: Tensor) -> Tensor:
         """`(k,)`: 0 for the units that may answer, -inf for the others; made once for each set of units."""
         if units not in self._masks:

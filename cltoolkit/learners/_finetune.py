@@ -69,9 +69,7 @@ class Finetune(Learner):
 
     def _step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         loss = self.loss(self.net(self.weights.params(), x, training=True), y, self.units(self.num_tasks))
-        self.optimizers["weights"].zero_grad()
-        loss.backward()
-        self.optimizers["weights"].step()
+        self.descend("weights", loss)
         return {"loss": loss.detach()}
 
     def _end(self, task: Task) -> None:

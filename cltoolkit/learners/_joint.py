@@ -86,9 +86,7 @@ class Joint(Learner):
     def _step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         xs, ys = self._with_earlier(x, y)
         losses = self._losses_by_head(xs, ys) if self.own_head else self._losses_together(xs, ys)
-        self.optimizers["weights"].zero_grad()
-        losses.mean().backward()
-        self.optimizers["weights"].step()
+        self.descend("weights", losses.mean())
         return {
             "loss": losses[-1].detach(),
             "earlier": losses[:-1].detach().mean() if len(losses) > 1 else losses[0].detach() * 0,

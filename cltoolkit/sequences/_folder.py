@@ -149,7 +149,8 @@ def _check_strangers(root: Path, files: Sequence[Path], images: Sequence[Path]) 
     strange = [f for f in files if f.suffix.lower() not in SUFFIXES and len(f.relative_to(root).parts) >= deepest]
     if strange:
         raise ValueError(
-            f"{len(strange)} files in class folders are no images: {_listed(strange)}. "
+            f"{len(strange)} {'files in class folders are no images' if len(strange) > 1 else 'file in class folders is no image'}: "
+            f"{_listed(strange)}. "
             f"Move them elsewhere, or convert them to one of {', '.join(SUFFIXES)}."
         )
 

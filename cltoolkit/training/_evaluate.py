@@ -10,7 +10,7 @@ from torch.func import vmap
 
 from ..learners import Learner
 from ..params import Params
-from ..tasks import Data, Task, TaskSequence
+from ..tasks import Data, TaskSequence
 
 __all__ = ["evaluate", "infer_task"]
 
@@ -27,8 +27,9 @@ def evaluate(
     """Accuracy on every task of the sequence: one row of the accuracy matrix.
 
     A task that is not learned yet is measured with the weights from which the learner would begin it. Who answers
-    depends on the scenario: "task": each task's own weights and classes. "domain": if the learner has weights per
-    task, those of the task that `infer_task` finds for each input. "class": likewise, among all classes seen so far.
+    depends on the scenario. "task": each task's own weights and classes. "domain": if the learner has weights per
+    task, those of the task that `infer_task` finds for each input. "class": likewise, among all classes seen so far;
+    for a task to come, as if the tasks up to it had been seen.
 
     Args:
         learner: what answers.
@@ -48,23 +49,25 @@ def evaluate(
         data = task.parts.get(part)
         if data is None or t not in wanted:
             continue
-        answer = _answers_of(learner, task, t, every)
+        answer = _answers_of(learner, sequence, t, every)
         if answer is not None:
             row[t] = _right(answer, data.to(device), batch_size).double() / len(data)
     return torch.stack(row).cpu().numpy()  # the one time that the host waits
 
 
-def _answers_of(learner: Learner, task: Task, t: int, every: Params | None) -> Callable[[Tensor], Tensor] | None:
-    """What the learner answers to inputs of task t: inputs → `(n,)` output units; None where it has no weights for the task.
+def _answers_of(
+    learner: Learner, sequence: TaskSequence, t: int, every: Params | None
+) -> Callable[[Tensor], Tensor] | None:
+    """What the learner answers to inputs of task t: inputs → `(n,)` output units.
 
-    Given the weights of `every` task, it must find out which it is.
+    None where it has no weights for the task. Given the weights of `every` task, it must find out which it is.
     """
     if every is not None:
         return lambda x: _answers(learner, every, x)
     params = learner.params(t) if t < learner.known else learner.starting(t)
     if params is None:
         return None
-    units = torch.tensor(_units(learner, task), device=learner.device)
+    units = torch.tensor(_units(learner, sequence, t), device=learner.device)
     return lambda x: units[learner.net(params, x)[:, units].argmax(1)]
 
 
@@ -74,11 +77,16 @@ def _right(answer: Callable[[Tensor], Tensor], data: Data, batch_size: int) -> T
     return torch.stack(counts).sum()
 
 
-def _units(learner: Learner, task: Task) -> tuple[int, ...]:
-    """The output units among which a task's examples are decided: its own, or all seen so far."""
+def _units(learner: Learner, sequence: TaskSequence, t: int) -> tuple[int, ...]:
+    """The output units among which examples of task t are decided: its own; if classes must be told apart, all seen.
+
+    For a task to come those are the classes that will have been seen with it, so that its chance level is the same in
+    every row of the accuracy matrix before it is learned.
+    """
     if learner.scenario != "class":
-        return task.outputs
-    return tuple(sorted({*learner.seen_units, *task.outputs}))
+        return sequence[t].outputs
+    seen = {unit for task in sequence.tasks[: max(learner.known, t + 1)] for unit in task.outputs}
+    return tuple(sorted(seen.union(learner.seen_units)))
 
 
 def _answers(learner: Learner, every: Params, x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..learners import Learner, Phase
-from ..randomness import key_seed, seeded, stream
+from ..randomness import key_seed, reseeded, stream
 from ..tasks import Task, TaskSequence
 
 __all__ = ["Position", "Step", "num_steps", "pick_device", "prepare", "steps"]
@@ -122,10 +122,11 @@ def _task_steps(
             skip = first.batch if epoch == first.epoch else 0
             order = torch.randperm(n, generator=stream(seed, "order", *key))
             data = task.train.batches(order, batch_size, start=skip, seed=key_seed(seed, "load", *key))
+            seeds = [key_seed(seed, "step", *key, batch) for batch in range(batches)]
             for batch, (x, y) in enumerate(data, skip):
                 if task.augment is not None:
                     x = task.augment(x, stream(seed, "augment", *key, batch, device=x.device))
-                with seeded(seed, "step", *key, batch, device=x.device):  # dropout draws from torch's own generator
+                with reseeded(seeds[batch], device=x.device):  # dropout draws from torch's own generator
                     losses = learner.step(x, y)
                 done += 1
                 follows = _after(t, p, epoch, batch, batches=batches, length=length, phases=len(plan), done=done)
@@ -167,9 +168,7 @@ def pick_device(device: torch.device | str | None) -> torch.device:
     try:
         place = torch.device(device)
     except RuntimeError as error:
-        raise ValueError(
-            f"expected a device such as 'cpu', 'cuda:0' or None; got {device!r}"
-        ) from error
+        raise ValueError(f"expected a device such as 'cpu', 'cuda:0' or None; got {device!r}") from error
     if place.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(
             f"device {str(device)!r} was asked for, but torch finds no CUDA device here; use 'cpu', or None to choose"

@@ -5,7 +5,7 @@ from typing import Any
 
 from .. import learners, networks, sequences
 from ..learners import Learner
-from ..records import Run
+from ..records import Run, RunError
 from ..tasks import TaskSequence
 
 __all__ = ["describe", "describe_sequence", "same_learner", "same_sequence"]
@@ -38,7 +38,7 @@ def same_sequence(run: Run, sequence: TaskSequence | None) -> TaskSequence:
     Raises:
         ValueError: if it cannot be rebuilt and is not given, or the one given is another.
     """
-    saved = run.config["sequence"]
+    saved = _entry(run, "sequence")
     if sequence is None:
         if saved["recipe"] is None:
             raise ValueError(
@@ -53,6 +53,19 @@ def same_sequence(run: Run, sequence: TaskSequence | None) -> TaskSequence:
             "Pass the run's own tasks, in their order, and further ones behind them if it is to be extended."
         )
     return sequence
+
+
+def _entry(run: Run, name: str) -> dict[str, Any]:
+    """A part of a run's configuration.
+
+    Raises:
+        RunError: if it is not there, as in a record made by hand.
+    """
+    if name not in run.config:
+        raise RunError(
+            f"the record of {run.name} does not say with which {name} it was made; it can be shown, not continued"
+        )
+    return run.config[name]
 
 
 def _differences(saved: dict[str, Any], given: dict[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
@@ -74,14 +87,14 @@ def same_learner(run: Run, learner: Learner | None) -> Learner:
     Raises:
         ValueError: if it cannot be rebuilt and is not given, or the one given is another.
     """
-    saved = run.config["learner"]
+    saved, network = _entry(run, "learner"), run.config.get("network")
     if learner is None:
-        if run.config["network"] is None:
+        if network is None:
             raise ValueError(
                 "the run's network was not built by a function of `networks` from plain values; "
                 f"pass a new {saved['name']} on the same network with `learner=`"
             )
-        return learners.build(saved["name"], networks.build(run.config["network"]), saved["config"])
+        return learners.build(saved["name"], networks.build(network), saved["config"])
     given = {"name": learner.name, "config": _plain(learner.config)}
     if given != saved:
         raise ValueError(f"the learner differs from the run's: it was {saved}, and is {given}; build it the same way")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..learners import Learner
-from ..records import Run
+from ..records import Run, readable
 from ..tasks import TaskSequence
 from ._checkpoint import latest, state_file
 from ._environment import environment, warn_of_other_machine
@@ -169,11 +169,14 @@ def resume(
     if run.status == "finished" and not extended:
         return run
     sequence, learner = same_sequence(run, sequence), same_learner(run, learner)
+    for draft in folder.rglob(".*.part"):  # what a killed run was writing
+        draft.unlink(missing_ok=True)
     place = pick_device(device)
     warn_of_other_machine(run, place)
     sequence = sequence.to(place)
     checkpoint = latest(folder)
-    settings = Settings(**run.config["training"])
+    with readable(folder / "run.json"):
+        settings = Settings(**run.config["training"])
     _apply(settings, learner)
     run.restore_arrays(checkpoint.arrays)
     if len(sequence) > run.T:  # not `extended`: a first try may have widened the record, and died before the next state
