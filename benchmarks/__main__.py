@@ -20,11 +20,19 @@ ORDER = ("hypernet_step", "growth", "hypnettorch", "fit_overhead", "import_time"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed as ratios; results of known experiments.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Speed as ratios; results of known experiments."
+    )
     names = [*TIMINGS, "experiments", *experiments.EXPERIMENTS]
-    parser.add_argument("name", nargs="*", help=f"one of {', '.join(names)}; by default the timings: {', '.join(TIMINGS)}")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs; the numbers mean nothing")
-    parser.add_argument("--out", type=Path, help="folder of the results; by default benchmarks/results, and none with --quick")
+    parser.add_argument(
+        "name", nargs="*", help=f"one of {', '.join(names)}; by default the timings: {', '.join(TIMINGS)}"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny sizes, to see that it runs; the numbers mean nothing"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="folder of the results; by default benchmarks/results, and none with --quick"
+    )
     parser.add_argument("--threads", type=int, help="threads of torch; by default its own choice")
     chosen = parser.parse_args(arguments)
     if unknown := [name for name in chosen.name if name not in names]:

@@ -14,7 +14,18 @@ import torch
 
 from ._timing import Spread, Times, compare, spread
 
-__all__ = ["HERE", "Result", "Row", "copy_into_readme", "environment", "ratio", "save", "seconds", "table", "write_facts"]
+__all__ = [
+    "HERE",
+    "Result",
+    "Row",
+    "copy_into_readme",
+    "environment",
+    "ratio",
+    "save",
+    "seconds",
+    "table",
+    "write_facts",
+]
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- results: written by `python -m benchmarks` -->", "<!-- end of results -->"
@@ -63,7 +74,13 @@ class Result:
 
 
 def ratio(
-    times: Times, what: str, against: str, *, label: str = "", at_most: float | None = None, at_least: float | None = None
+    times: Times,
+    what: str,
+    against: str,
+    *,
+    label: str = "",
+    at_most: float | None = None,
+    at_least: float | None = None,
 ) -> Row:
     """The row that says how much longer `what` takes than `against`."""
     medians = (spread(times[what]).median, spread(times[against]).median)
@@ -124,7 +141,9 @@ def save(result: Result, folder: Path) -> None:
     where = environment()
     facts = asdict(result) | {"environment": where}
     (folder / f"{result.name}.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    (folder / f"{result.name}.md").write_text(f"# {result.title}\n\n{table(result)}\n\n{write_facts(result.settings | where)}\n", "utf-8")
+    (folder / f"{result.name}.md").write_text(
+        f"# {result.title}\n\n{table(result)}\n\n{write_facts(result.settings | where)}\n", "utf-8"
+    )
 
 
 def write_facts(facts: Mapping[str, Any]) -> str:

@@ -9,7 +9,19 @@ from torch import Tensor, nn
 from cltoolkit import Examples, Task, networks
 from cltoolkit.learners import HyperNet
 
-__all__ = ["BATCH", "CLASSES", "FULL", "HIDDEN", "PIXELS", "batch", "hypernet", "hypernet_step", "plain_step", "sizes", "target"]
+__all__ = [
+    "BATCH",
+    "CLASSES",
+    "FULL",
+    "HIDDEN",
+    "PIXELS",
+    "batch",
+    "hypernet",
+    "hypernet_step",
+    "plain_step",
+    "sizes",
+    "target",
+]
 
 PIXELS, HIDDEN, CLASSES, BATCH = 784, (400, 400), 2, 128
 FULL = {"output": "full", "hidden": (75, 75)}  # the published hypernetwork of split MNIST
@@ -46,7 +58,10 @@ def plain_step(quick: bool = False) -> Callable[[], object]:
 
 
 def hypernet(earlier: int, *, quick: bool = False, **settings: object) -> HyperNet:
-    """A HyperNet that has begun a task with `earlier` tasks behind it: begun and ended, untrained, as time does not depend on weights."""
+    """A HyperNet that has begun a task with `earlier` tasks behind it.
+
+    These were begun and ended without a step in between: its time does not depend on what the weights are.
+    """
     learner = HyperNet(target(quick), **settings)
     learner.start(seed=0)
     examples = Examples(*batch(CLASSES))

@@ -1,4 +1,4 @@
-"""Timing in turns: callables run A B A B …, and ratios are formed turn by turn, so that a busy machine slows both sides alike."""
+"""Timing in turns: callables run A B A B …, and each turn gives a ratio: a busy machine slows both sides alike."""
 
 import gc
 import math
@@ -35,20 +35,26 @@ def compare(times: Times, name: str, to: str) -> Spread:
 
 
 def take_turns(
-    calls: Mapping[str, Callable[[], object]], *, turns: int, block: float = 0.05, clock: Clock = time.perf_counter
+    calls: Mapping[str, Callable[[], object]],
+    *,
+    turns: int,
+    block: float | None = 0.05,
+    clock: Clock = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Seconds per call, for every callable and turn.
 
-    In each turn every callable runs for at least `block` seconds, so that a short one finds its data in the caches again
-    after a long one. The order is turned round from turn to turn. Each is called twice before, to warm up and to count.
+    In each turn every callable runs for at least `block` seconds, so that a short one finds its data in the caches
+    again after a long one. The order is turned round from turn to turn. Each is called twice before, to warm up and to
+    count.
 
     Args:
         calls: what is timed, by name.
         turns: how often each has its turn.
-        block: seconds that one turn of one callable lasts, at least; one call, where that takes longer.
+        block: seconds that one turn of one callable lasts, at least; one call, where that takes longer. None for one
+            call without warming up.
         clock: tells the time in seconds.
     """
-    repeats = {name: _repeats(call, block, clock) for name, call in calls.items()}
+    repeats = {name: 1 if block is None else _repeats(call, block, clock) for name, call in calls.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
     gc.collect()
     for turn in range(turns):

@@ -79,8 +79,8 @@ EXPERIMENTS = {
         lambda seed: sequences.permuted_digits(100, seed=seed),
         (64, 64),
         (
-            Trial("HyperNet, 16 earlier tasks sampled (default)", HyperNet, 10, 32, SEEDS),
-            Trial("HyperNet, all earlier tasks", lambda net: HyperNet(net, max_tasks=None), 10, 32, SEEDS),
+            Trial("HyperNet, 16 earlier tasks sampled (default)", HyperNet, 10, 32, (0, 1)),
+            Trial("HyperNet, all earlier tasks", lambda net: HyperNet(net, max_tasks=None), 10, 32, (0, 1)),
         ),
     ),
     "permuted_mnist": Experiment(
@@ -124,7 +124,13 @@ def _train(experiment: Experiment, trial: Trial, quick: bool) -> list[tuple[Run,
         net = networks.mlp(sequence.input_shape, (8,) if quick else experiment.hidden, sequence.num_classes)
         begin = time.perf_counter()
         finished = train(
-            trial.make(net), sequence, seed=seed, epochs=1 if quick else trial.epochs, batch_size=trial.batch, device="cpu", progress=False
+            trial.make(net),
+            sequence,
+            seed=seed,
+            epochs=1 if quick else trial.epochs,
+            batch_size=trial.batch,
+            device="cpu",
+            progress=False,
         )
         runs.append((finished, time.perf_counter() - begin))
     return runs
@@ -184,15 +190,15 @@ def _save(name: str, experiment: Experiment, found: list[dict[str, Any]], out: P
 def _text(every: Mapping[str, Any]) -> str:
     """All experiments in Markdown."""
     parts = [
-        "# Experiments\n\nMeans over seeds, with the range. Accuracy: average over all tasks after the last. bwt: backward transfer. "
-        "Time: of one run, all measurements included."
+        "# Experiments\n\nMeans over seeds, with the range. Accuracy: average over all tasks after the last. bwt: "
+        "backward transfer. Time: of one run, all measurements included."
     ]
     for name, one in every.items():
         rows = "\n".join(f"| {' | '.join(_cells(found))} |" for found in one["trials"])
         configs = "\n".join(f"- {found['label']}: {write_facts(found['config'])}" for found in one["trials"])
         parts.append(
-            f"## {one['title']}\n\n`python -m benchmarks {name}`; target {one['target']}; {write_facts(one['environment'])}\n\n"
-            "| learner | accuracy | bwt | time | settings | bars |\n|---|---|---|---|---|---|\n"
-            f"{rows}\n\n{configs}"
+            f"## {one['title']}\n\n`python -m benchmarks {name}`; target {one['target']}; "
+            f"{write_facts(one['environment'])}\n\n| learner | accuracy | bwt | time | settings | bars "
+            f"|\n|---|---|---|---|---|---|\n{rows}\n\n{configs}"
         )
     return "\n\n".join(parts) + "\n"

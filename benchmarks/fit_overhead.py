@@ -45,9 +45,10 @@ def run(quick: bool = False) -> Result:
         rows,
         {"epochs": 1, "examples": {case.name: case.examples for case in CASES}, "learner": "Finetune", "turns": turns},
         [
-            "The bare loop is an ordinary module, data in memory, one `randperm` an epoch, batches by index, cross-entropy, a fused Adam; it "
-            "keeps the losses in a list, and ends in the same weights to the bit. `train` also measures test accuracy before and after, "
-            "on a sixth as many examples, and keeps a record; it is compared with the bare loop alone, and with one that measures the same."
+            "The bare loop is an ordinary module, data in memory, one `randperm` an epoch, batches by index, "
+            "cross-entropy, a fused Adam; it keeps the losses in a list, and ends in the same weights to the bit. "
+            "`train` also measures test accuracy before and after, on a sixth as many examples, and keeps a "
+            "record; it is compared with the bare loop alone, and with one that measures the same."
         ],
     )
 
@@ -86,7 +87,7 @@ def synthetic(case: Case, examples: int) -> TaskSequence:
 
 
 def bare_loop(net: nn.Module, initial: dict[str, Tensor], data: Examples, batch: int, *, seed: int = 0) -> nn.Module:
-    """One epoch as one would write it by hand. The order of the data is the package's, so that the weights can be compared."""
+    """One epoch as one would write it by hand; in the package's order of the data, so that weights can be compared."""
     net = copy.deepcopy(net)
     net.load_state_dict(initial)
     optimizer = torch.optim.Adam(net.parameters(), lr=LR, fused=True)

@@ -12,7 +12,7 @@ from ._timing import take_turns
 
 
 def run(quick: bool = False) -> Result:
-    """Whole steps at default settings and with all tasks compared; then the regularizer alone, in both of its exact forms."""
+    """Whole steps at default settings and with all tasks compared; the regularizer alone, in its two exact forms."""
     turns, few, many = (2, 1, 3) if quick else (15, 10, 100)
     rows = _steps((1, few, 50, many), few, many, turns, quick)
     for label, settings in {"chunked 64-64": {}, "full 75-75": FULL}.items():
@@ -23,8 +23,9 @@ def run(quick: bool = False) -> Result:
         rows,
         {"target": f"MLP 784-{'-'.join(map(str, sizes(quick)))}-2", "batch": BATCH, "turns": turns},
         [
-            "By default a step compares at most 16 earlier tasks, drawn anew each time; `max_tasks=None` compares all, in the cheaper of "
-            "the two exact forms. The last rows are forward and backward of the regularizer alone."
+            "By default a step compares at most 16 earlier tasks, drawn anew each time; `max_tasks=None` compares "
+            "all, in the cheaper of the two exact forms. The last rows are forward and backward of the regularizer "
+            "alone."
         ],
     )
 
@@ -40,7 +41,9 @@ def _steps(counts: tuple[int, ...], few: int, many: int, turns: int, quick: bool
 
 def _forms(label: str, settings: dict[str, object], counts: tuple[int, ...], turns: int, quick: bool) -> list[Row]:
     calls = {
-        f"{label}: {form}, {n} tasks": _regularizer(n, form, quick, settings) for n in counts for form in ("batched", "Gram")
+        f"{label}: {form}, {n} tasks": _regularizer(n, form, quick, settings)
+        for n in counts
+        for form in ("batched", "Gram")
     }
     times = take_turns(calls, turns=turns, block=0.001 if quick else 0.1)
     return [ratio(times, f"{label}: Gram, {n} tasks", f"{label}: batched, {n} tasks") for n in counts]

@@ -18,5 +18,8 @@ def run(quick: bool = False) -> Result:
         "A HyperNet training step against a plain step",
         [ratio(times, name, "plain step") for name in calls if name != "plain step"],
         {"target": f"MLP 784-{'-'.join(map(str, sizes(quick)))}-2", "batch": BATCH, "turns": turns},
-        ["A step is forward, backward and a fused Adam, on one batch in memory. The plain one trains an ordinary module."],
+        [
+            "A step is forward, backward and a fused Adam, on one batch in memory. The plain one trains an ordinary "
+            "module."
+        ],
     )

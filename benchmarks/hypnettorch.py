@@ -9,6 +9,8 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
+from cltoolkit.randomness import seeded
+
 from ._report import Result, Row, ratio
 from ._subjects import BATCH, CLASSES, FULL, PIXELS, batch, hypernet_step, sizes
 from ._timing import take_turns
@@ -21,7 +23,7 @@ SAMPLED = 16  # earlier tasks compared at default settings
 def run(quick: bool = False) -> Result:
     """The full 75-75 hypernetwork on MLP 784-400-400-2, with 0, 10 and 50 earlier tasks."""
     result = Result("hypnettorch", "Against hypnettorch 0.0.4")
-    result.skipped = _missing()
+    result.skipped = missing()
     if result.skipped:
         return result
     turns, counts = (2, (0, 2)) if quick else (7, (0, 10, 50))
@@ -34,15 +36,16 @@ def run(quick: bool = False) -> Result:
         "turns": turns,
     }
     result.notes = [
-        "A whole step: weights of the current task, its loss, the output regularizer, backward, Adam. hypnettorch as in its own example of "
-        "continual learning: targets computed once before the task, `calc_fix_target_reg` over all earlier tasks, one backward, "
-        "the Adam of its `get_optimizer`. *Exact* compares all earlier tasks in every step, as hypnettorch does; by default a step here "
-        f"compares {SAMPLED} of them. The rows without a bar give hypnettorch a fused Adam, or its own sample of {SAMPLED} tasks."
+        "A whole step: weights of the current task, its loss, the output regularizer, backward, Adam. hypnettorch "
+        "as in its own example of continual learning: targets computed once before the task, `calc_fix_target_reg` "
+        "over all earlier tasks, one backward, the Adam of its `get_optimizer`. *Exact* compares all earlier tasks "
+        f"in every step, as hypnettorch does; by default a step here compares {SAMPLED} of them. The rows without a "
+        f"bar give hypnettorch a fused Adam, or its own sample of {SAMPLED} tasks."
     ]
     return result
 
 
-def _missing() -> str:
+def missing() -> str:
     """Why hypnettorch cannot be used; empty if it can."""
     if importlib.util.find_spec("hypnettorch") is None:
         return "hypnettorch is not installed; `pip install '.[benchmarks]'` installs it"
@@ -86,11 +89,18 @@ def _hypnettorch_step(n: int, quick: bool, *, fused: bool = False, sampled: int 
     from hypnettorch.utils.hnet_regularizer import calc_fix_target_reg, get_current_targets
     from hypnettorch.utils.torch_utils import get_optimizer
 
-    with contextlib.redirect_stdout(io.StringIO()):  # it reports its sizes
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        seeded(0, "hypnettorch"),
+    ):  # it reports its sizes, and draws globally
         main = MLP(n_in=PIXELS, n_out=CLASSES, hidden_layers=sizes(quick), no_weights=True, verbose=False)
         hyper = HMLP(main.param_shapes, cond_in_size=DIM, layers=FULL["hidden"], num_cond_embs=n + 1, verbose=False)
     targets = get_current_targets(n, hyper) if n else None
-    optimizer = torch.optim.Adam(hyper.parameters(), lr=LR, fused=True) if fused else get_optimizer(hyper.parameters(), LR, use_adam=True)
+    optimizer = (
+        torch.optim.Adam(hyper.parameters(), lr=LR, fused=True)
+        if fused
+        else get_optimizer(hyper.parameters(), LR, use_adam=True)
+    )
     x, y = batch()
 
     def step() -> None:

@@ -12,18 +12,18 @@ BEYOND = "import time, torch; begin = time.perf_counter(); import cltoolkit; pri
 
 def run(quick: bool = False) -> Result:
     """Seconds within the process, and whole processes as a ratio."""
-    turns = 2 if quick else 11
+    turns = 1 if quick else 11
     beyond: list[float] = []
     calls: dict[str, Callable[[], object]] = {
         "import torch, cltoolkit": lambda: beyond.append(float(_python(BEYOND))),
         "import torch": lambda: _python("import torch"),
     }
-    times = take_turns(calls, turns=turns, block=0.0)
+    times = take_turns(calls, turns=turns, block=None)
     return Result(
         "import_time",
         "Import time",
         [
-            seconds("import cltoolkit, after import torch", beyond[-turns:], at_most=0.5),
+            seconds("import cltoolkit, after import torch", beyond, at_most=0.5),
             ratio(times, "import torch, cltoolkit", "import torch"),
         ],
         {"turns": turns},
@@ -32,4 +32,6 @@ def run(quick: bool = False) -> Result:
 
 
 def _python(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=HERE.parent).stdout
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=HERE.parent
+    ).stdout

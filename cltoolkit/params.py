@@ -156,7 +156,7 @@ class Stateless:
             out = self._forward[False](params, torch.empty(2, *input_shape, device="meta"))
         except (RuntimeError, ValueError, TypeError) as error:
             raise ValueError(
-                f"the network does not take inputs of shape {input_shape}: {error}. "
+                f"the network does not take inputs of shape {input_shape}: {str(error).rstrip('.')}. "
                 "Build it with the sequence's `input_shape`, or resize the inputs."
             ) from error
         if out.ndim != 2:
@@ -176,8 +176,8 @@ class Stateless:
 class _Forward:
     """One skeleton, called with weights from outside; apart from `Stateless`, so that it can be compiled.
 
-    It does what `torch.func.functional_call` does, which seeks every name anew at each call: that takes a small network as
-    long as its forward pass.
+    It does what `torch.func.functional_call` does, which seeks every name anew at each call: that takes a small network
+    as long as its forward pass.
 
     Args:
         module: the skeleton; while it is called, its own dictionaries hold the weights given.

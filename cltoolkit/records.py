@@ -261,12 +261,19 @@ def _wrong_arrays(run: Run) -> Iterator[str]:
     for name, values in (("seconds", run.seconds), ("memory", run.memory)):
         if values.shape not in ((0,), (run.T,)) or values.dtype.kind not in "fiu":
             yield name
-    count = len(run.anytime["task"]) if run.anytime.get("task", np.zeros(())).ndim == 1 else -1
-    shapes = {"task": (count,), "step": (count,), "accuracy": (count, run.T)}
-    if run.anytime and {name: values.shape for name, values in run.anytime.items()} != shapes:
+    if run.anytime and not _is_anytime(run.anytime, run.T):
         yield "anytime"
     if "embeddings" in run.series and run.series["embeddings"].shape[:-1] != (run.T, run.T):
         yield "embeddings"
+
+
+def _is_anytime(anytime: Arrays, tasks: int) -> bool:
+    """Whether there are one or more evaluations, each of all tasks, in the order of training."""
+    task = anytime.get("task", np.zeros(0))
+    shapes = {"task": task.shape, "step": task.shape, "accuracy": (*task.shape, tasks)}
+    if task.ndim != 1 or not len(task) or {name: values.shape for name, values in anytime.items()} != shapes:
+        return False
+    return bool(np.isin(task, range(tasks)).all() and (np.diff(task) >= 0).all())
 
 
 def _group(arrays: Arrays, prefix: str) -> Arrays:
@@ -299,6 +306,8 @@ def as_curves(events: Sequence[Mapping[str, float]]) -> Arrays:
     """Logged steps as one array per name, NaN where a step lacks it."""
     names = list(dict.fromkeys(name for event in events for name in event))
     curves = {name: np.array([event.get(name, math.nan) for event in events], dtype=np.float64) for name in names}
+    if any(values.ndim != 1 for values in curves.values()):
+        raise ValueError("expected one number per loss and step")
     whole = {name: curves[name] for name in ("task", "epoch", "step") if name in curves}
     if not all(np.isfinite(values).all() for values in whole.values()):
         raise ValueError(f"expected {sorted(whole)} in every logged step")

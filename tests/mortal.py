@@ -32,6 +32,7 @@ def run(name: str, out: Path, **settings: Any) -> Run:
 def die_at_write(n: int, how: str) -> None:
     """Has this process die at the n-th write: before or after its file is in place, or with its end torn off."""
     count, replace, fsync = itertools.count(), Path.replace, os.fsync
+    kept: dict[int, int] = {}  # size of each file when it was last known to be on the disk
 
     def mortal_replace(self: Path, target: Path) -> Path:
         here = next(count) == n
@@ -43,10 +44,12 @@ def die_at_write(n: int, how: str) -> None:
         return result
 
     def mortal_fsync(file: int) -> None:
+        now = os.fstat(file)
         if next(count) == n:
-            os.ftruncate(file, max(0, os.fstat(file).st_size - 3))
+            os.ftruncate(file, max(kept.get(now.st_ino, 0), now.st_size - 3))
             os._exit(9)
         fsync(file)
+        kept[now.st_ino] = now.st_size
 
     if how == "torn":
         os.fsync = mortal_fsync

@@ -18,7 +18,11 @@ SMALL = {
     "resnet18": lambda **kw: networks.resnet18(IMAGE, 5, width=4, **kw),
     "resnet32": lambda **kw: networks.resnet32(IMAGE, 5, **kw),
 }
-EVERY = [pytest.param(make, norm, id=f"{name}-{'bn' if norm else 'plain'}") for name, make in SMALL.items() for norm in (0, 1)]
+EVERY = [
+    pytest.param(make, norm, id=f"{name}-{'bn' if norm else 'plain'}")
+    for name, make in SMALL.items()
+    for norm in (0, 1)
+]
 
 
 def images(n=4, shape=IMAGE):
@@ -86,7 +90,12 @@ def test_names_are_those_that_build():
 def test_resnet32_has_the_published_size():
     """Convolutions with biases, affine batch norm, 60 outputs: P = 468,540."""
     assert count(networks.resnet32((3, 32, 32), 60)) == 468_540
-    norm = sum(p.numel() for m in networks.resnet32((3, 32, 32), 60).modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters())
+    norm = sum(
+        p.numel()
+        for m in networks.resnet32((3, 32, 32), 60).modules()
+        if isinstance(m, nn.BatchNorm2d)
+        for p in m.parameters()
+    )
     assert count(networks.resnet32((3, 32, 32), 60, batch_norm=False)) == 468_540 - norm
 
 

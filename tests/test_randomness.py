@@ -47,10 +47,14 @@ def test_seeded_leaves_the_global_generator_as_it_was():
 
 
 def test_seeded_puts_the_generator_back_after_an_error():
+    def fails():
+        with seeded(0):
+            torch.rand(1)
+            raise RuntimeError("inside")
+
     before = torch.get_rng_state()
-    with pytest.raises(RuntimeError, match="inside"), seeded(0):
-        torch.rand(1)
-        raise RuntimeError("inside")
+    with pytest.raises(RuntimeError, match="inside"):
+        fails()
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -65,7 +65,9 @@ def sequence(*groups, **options):
 
 
 def same(a, b):
-    return len(a) == len(b) and all(torch.equal(x, u) and torch.equal(y, v) for (x, y), (u, v) in zip(a, b, strict=True))
+    return len(a) == len(b) and all(
+        torch.equal(x, u) and torch.equal(y, v) for (x, y), (u, v) in zip(a, b, strict=True)
+    )
 
 
 # Examples and Streamed
@@ -96,7 +98,9 @@ def test_batches_are_the_order_in_almost_equal_parts(make, size):
 @pytest.mark.parametrize("make", [examples, lambda: streamed(noise=1.0)])
 @given(size=st.integers(1, 8), start=st.integers(0, 8))
 def test_batches_continue_from_any_start(make, size, start):
-    assert same(list(make().batches(ORDER, size, seed=7))[start:], list(make().batches(ORDER, size, start=start, seed=7)))
+    assert same(
+        list(make().batches(ORDER, size, seed=7))[start:], list(make().batches(ORDER, size, start=start, seed=7))
+    )
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -288,7 +292,7 @@ def test_one_class_at_a_time_can_be_reordered_sliced_and_continued():
     made = TaskSequence(single).as_scenario("class")
     assert [t.outputs for t in made] == [(0,), (1,), (2,)]
     assert [(t.classes, t.outputs) for t in made.reorder([2, 0])] == [(("c",), (0,)), (("a",), (1,))]
-    longer = made[:1] + [task("t4", classes=("b", "a"))]
+    longer = made[:1] + (task("t4", classes=("b", "a")),)  # noqa: RUF005 - TaskSequence's own addition
     assert [t.outputs for t in longer] == [(0,), (1, 0)]
     assert longer[1].train.y.tolist() == [1, 0] * 5
 

@@ -104,4 +104,4 @@ def save_figures(runs: Sequence[Run], folder: Path) -> int:
 
 def _tasks(run: Run) -> str:
     sequence = run.config.get("sequence", {})
-    return f"{sequence.get('name', 'tasks')}-{sequence.get('scenario', '')}-{run.T}".replace("/", "-")
+    return f"{sequence.get('name', 'tasks')}-{sequence.get('scenario', '')}-{run.T}".replace("/", "-").replace(" ", "_")

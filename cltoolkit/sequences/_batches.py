@@ -68,9 +68,16 @@ def _followed(content: bytes) -> Any:
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
                 count = int(code.name[-1])
                 stack[-count:] = [tuple(stack[-count:])]
+            case "APPEND":
+                item = stack.pop()
+                stack[-1].append(item)
             case "APPENDS":
                 items = above_mark()
                 stack[-1].extend(items)
+            case "SETITEM":
+                key, item = stack[-2:]
+                del stack[-2:]
+                stack[-1][key] = item
             case "SETITEMS":
                 items = above_mark()
                 stack[-1].update(zip(items[::2], items[1::2], strict=True))

@@ -149,7 +149,8 @@ def _check_strangers(root: Path, files: Sequence[Path], images: Sequence[Path]) 
     strange = [f for f in files if f.suffix.lower() not in SUFFIXES and len(f.relative_to(root).parts) >= deepest]
     if strange:
         raise ValueError(
-            f"{len(strange)} {'files in class folders are no images' if len(strange) > 1 else 'file in class folders is no image'}: "
+            f"{len(strange)} "
+            f"{'files in class folders are no images' if len(strange) > 1 else 'file in class folders is no image'}: "
             f"{_listed(strange)}. "
             f"Move them elsewhere, or convert them to one of {', '.join(SUFFIXES)}."
         )
@@ -224,5 +225,5 @@ class Images(Dataset[Tensor]):
             raise ValueError(
                 f"expected images of one size; {first} is {a[0]} x {a[1]}, {second} is {b[0]} x {b[1]} (height x "
                 "width). "
-                f"Resize them with size={max(a)}."
+                f"Resize them with size={max(*a, *b)}."
             )

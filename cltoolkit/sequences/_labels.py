@@ -97,7 +97,7 @@ def _tensors(dataset: Any) -> Any:
 
 
 def _named_column(dataset: Any) -> Any:
-    first = dataset[0]
+    first = next(_rows(dataset))
     if not isinstance(first, Mapping):
         raise _Missing(f"rows are no dicts but {type(first).__name__}")
     known = [name for name in LABEL_COLUMNS if name in first]
@@ -107,7 +107,7 @@ def _named_column(dataset: Any) -> Any:
 
 
 def _second(dataset: Any) -> Any:
-    first = dataset[0]
+    first = next(_rows(dataset))
     if not isinstance(first, tuple | list) or len(first) < 2:
         raise _Missing(f"rows are no pairs (input, label) but {type(first).__name__}")
     return _column(dataset, 1)

@@ -44,6 +44,12 @@ class Task:
         for part, data in self.parts.items():
             if len(data) == 0:
                 raise ValueError(f"task {self.name!r} has no {part} examples; every part needs at least one")
+            if data.input_shape != self.train.input_shape:
+                raise ValueError(
+                    f"task {self.name!r}: train inputs have shape {self.train.input_shape}, {part} inputs "
+                    f"{data.input_shape}; "
+                    "resize or pad one of them"
+                )
         if not self.outputs:
             count = len(self.classes) or int(self.train.y.max()) + 1
             object.__setattr__(self, "outputs", tuple(range(count)))

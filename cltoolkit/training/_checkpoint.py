@@ -61,7 +61,7 @@ class Checkpoint:
             RunError: if it is damaged, or no state of cltoolkit's, or a newer one.
         """
         arrays, head = read_tensors(path)
-        if head.get("format") != FORMAT or not head.get("version", "").isdigit():
+        if head.get("format") != FORMAT or not head.get("version", "").isdecimal():
             raise RunError(f"{path} is not a saved state of cltoolkit")
         if int(head["version"]) > VERSION:
             raise RunError(

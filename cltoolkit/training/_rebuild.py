@@ -14,7 +14,7 @@ __all__ = ["describe", "describe_sequence", "same_learner", "same_sequence"]
 def describe(learner: Learner, sequence: TaskSequence, training: dict[str, Any], seed: int) -> dict[str, Any]:
     """A run's configuration, in JSON's types."""
     return {
-        "learner": {"name": learner.name, "config": learner.config},
+        "learner": {"name": learner.name, "config": _plain(learner.config)},
         "network": learner.net.recipe,
         "sequence": describe_sequence(sequence),
         "training": training,

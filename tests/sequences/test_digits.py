@@ -19,7 +19,9 @@ def test_every_digit_comes_once():
     for task in split_digits():
         for data in task.parts.values():
             x, y = everything(data)
-            found += [(task.classes[c], *row) for c, row in zip(y.tolist(), (16 * x).int().flatten(1).tolist(), strict=True)]
+            found += [
+                (task.classes[c], *row) for c, row in zip(y.tolist(), (16 * x).int().flatten(1).tolist(), strict=True)
+            ]
     assert sorted(found) == rows
 
 

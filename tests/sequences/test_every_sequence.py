@@ -1,4 +1,5 @@
-"""What holds for every builder: parts do not meet, order and scenario are views, the seed decides, a recipe builds it again."""
+"""What holds for every builder: parts do not meet, order and scenario are views, the seed decides, a recipe builds "
+"it again."""
 
 import json
 from collections import Counter
@@ -7,8 +8,7 @@ import pytest
 import torch
 
 from cltoolkit import sequences
-from cltoolkit.sequences import from_arrays, related_gaussians
-from cltoolkit.sequences import permuted_digits, rotated_digits, split_digits
+from cltoolkit.sequences import from_arrays, permuted_digits, related_gaussians, rotated_digits, split_digits
 
 X = torch.rand(120, 2, 3, generator=torch.Generator().manual_seed(0))
 Y = torch.arange(120) % 6

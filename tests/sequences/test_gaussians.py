@@ -62,7 +62,9 @@ def test_best_possible_error_of_two_classes_is_as_stated():
     task = related_gaussians(1, separation=2.0, train=4000, test=20000, validation=0)[0]
     a, b = (task.train.x[task.train.y == c].mean(0) for c in (0, 1))
     wrong = ((task.test.x - (a + b) / 2) @ (b - a) > 0).long() != task.test.y
-    assert wrong.float().mean() == pytest.approx(torch.distributions.Normal(0, 1).cdf(torch.tensor(-1.0)).item(), abs=0.01)
+    assert wrong.float().mean() == pytest.approx(
+        torch.distributions.Normal(0, 1).cdf(torch.tensor(-1.0)).item(), abs=0.01
+    )
 
 
 def test_relation_follows_the_order_of_tasks():

@@ -1,0 +1,129 @@
+"""The benchmarks: the arithmetic of timing in turns, and that each of them runs."""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from cltoolkit import steps
+from cltoolkit.learners import Finetune
+
+NAMES = ("import_time", "hypernet_step", "growth", "fit_overhead", "hypnettorch")
+
+
+@pytest.fixture(scope="module")
+def benchmarks() -> Iterator[Callable[[str], ModuleType]]:
+    """Imports a module of the folder `benchmarks`, which is no part of the package."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[1])])
+        yield lambda name: importlib.import_module(f"benchmarks.{name}")
+
+
+class Machine:
+    """A clock, and calls that take a known time on a machine whose speed changes between turns."""
+
+    def __init__(self, **seconds: float) -> None:
+        self.now, self.slow = 0.0, 1.0
+        self.called: list[str] = []
+        self.calls = {name: self._call(name, duration) for name, duration in seconds.items()}
+
+    def _call(self, name: str, duration: float) -> Callable[[], None]:
+        def call() -> None:
+            self.called.append(name)
+            self.now += duration * self.slow
+
+        return call
+
+    def clock(self) -> float:
+        return self.now
+
+
+def test_ratios_do_not_depend_on_the_machine(benchmarks: Callable[[str], ModuleType]) -> None:
+    """Each turn is slower than the one before; a takes three times as long as b in all of them."""
+    timing, machine = benchmarks("_timing"), Machine(a=3.0, b=1.0)
+    times: dict[str, list[float]] = {"a": [], "b": []}
+    for _ in range(5):
+        turn = timing.take_turns(machine.calls, turns=1, block=None, clock=machine.clock)
+        machine.slow *= 1.7
+        times = {name: times[name] + turn[name] for name in times}
+    assert times["a"][-1] > 8 * times["a"][0]
+    ratio = timing.compare(times, "a", "b")
+    assert (ratio.median, ratio.low, ratio.high) == pytest.approx((3, 3, 3))
+
+
+def test_a_block_holds_as_many_calls_as_fill_it(benchmarks: Callable[[str], ModuleType]) -> None:
+    timing, machine = benchmarks("_timing"), Machine(long=3.0, short=0.5)
+    times = timing.take_turns(machine.calls, turns=4, block=2.0, clock=machine.clock)
+    assert times == {"long": [3.0] * 4, "short": [0.5] * 4}  # seconds per call
+    assert machine.called[:4] == ["long", "long", "short", "short"]  # to warm up, and to count
+    forth, back = ["long"] + ["short"] * 4, ["short"] * 4 + ["long"]
+    assert machine.called[4:] == 2 * (forth + back)
+
+
+def test_spread_is_the_median_between_its_quartiles(benchmarks: Callable[[str], ModuleType]) -> None:
+    spread = benchmarks("_timing").spread([5.0, 1.0, 4.0, 2.0, 3.0])
+    assert (spread.low, spread.median, spread.high) == (2.0, 3.0, 4.0)
+
+
+@pytest.mark.parametrize(("value", "at_most", "at_least"), [(2.0, 1.9, 2.1), (2.0, 2.0, 2.0), (2.0, 2.1, 1.9)])
+def test_a_bar_is_met_on_its_own_side(
+    benchmarks: Callable[[str], ModuleType], value: float, at_most: float, at_least: float
+) -> None:
+    report, spread = benchmarks("_report"), benchmarks("_timing").spread([value])
+    assert report.Row("a", "b", spread, at_most=at_most).met is (value <= at_most)
+    assert report.Row("a", "b", spread, at_least=at_least).met is (value >= at_least)
+    assert report.Row("a", "b", spread).met is None
+
+
+def test_the_bare_loop_does_the_same_updates(benchmarks: Callable[[str], ModuleType]) -> None:
+    """To the bit: what is compared is the same work."""
+    fit, networks = benchmarks("fit_overhead"), benchmarks("_subjects").networks
+    case = fit.Case("small", (16, 16), 8, 200, 32)
+    sequence = fit.synthetic(case, case.examples)
+    net = networks.mlp(sequence.input_shape, case.hidden, case.classes)
+    learner = Finetune(net, lr=fit.LR)
+    initial = learner.net.initial(0, "weights")
+    assert list(steps(learner, sequence, epochs=1, batch_size=case.batch, device="cpu"))
+    bare = fit.bare_loop(net, initial, sequence[0].train, case.batch)
+    learned = learner.params(0)
+    assert all(torch.equal(learned[name], value) for name, value in bare.named_parameters())
+
+
+def test_an_earlier_task_is_known_but_not_trained(benchmarks: Callable[[str], ModuleType]) -> None:
+    learner = benchmarks("_subjects").hypernet(3, quick=True)
+    assert (learner.num_tasks, learner.learning, learner.regularizer.num_tasks) == (3, True, 3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_timing_runs(
+    benchmarks: Callable[[str], ModuleType], name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if name == "hypnettorch" and (missing := benchmarks("hypnettorch").missing()):
+        pytest.skip(missing)
+    assert benchmarks("__main__").main([name, "--quick", "--out", str(tmp_path)]) == 0
+    assert "| what | against |" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.json", f"{name}.md"}
+
+
+def test_an_experiment_runs(benchmarks: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    benchmarks("__main__").main(["split_digits", "--quick", "--out", str(tmp_path)])
+    text = (tmp_path / "experiments.md").read_text("utf-8")
+    assert "HyperNet" in text
+    assert "Separate" in text
+
+
+def test_an_experiment_without_its_data_says_so(
+    benchmarks: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CLTOOLKIT_DATA", raising=False)
+    benchmarks("__main__").main(["split_mnist", "--quick"])
+    assert "Skipped: set CLTOOLKIT_DATA" in capsys.readouterr().out
+
+
+def test_an_unknown_name_is_refused(benchmarks: Callable[[str], ModuleType]) -> None:
+    with pytest.raises(SystemExit):
+        benchmarks("__main__").main(["hypnetorch"])
