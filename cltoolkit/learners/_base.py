@@ -15,7 +15,7 @@ from ..params import Params, Stateless
 from ..randomness import stream
 from ..tasks import Scenario, Task
 
-__all__ = ["Learner", "Phase"]
+__all__ = ["Learner", "Phase", "check_positive"]
 
 
 @dataclass(frozen=True)
@@ -348,3 +348,10 @@ def _load_slots(optimizer: Optimizer, prefix: str, tensors: Mapping[str, Tensor]
             i, slot = name.removeprefix(prefix).split("/")
             slots.setdefault(int(i), {})[slot] = value.clone()
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def check_positive(**values: float) -> None:
+    """Raises a ValueError that names the first hyper-parameter which is not a number above 0."""
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"expected {name} above 0; got {value!r}")

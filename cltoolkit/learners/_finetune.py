@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 
 from ..params import Params, Stateless
 from ..tasks import Task
-from ._base import Learner, Phase
+from ._base import Learner, Phase, check_positive
 from ._target import PerTask, TargetWeights
 
 __all__ = ["Finetune"]
@@ -40,6 +40,7 @@ class Finetune(Learner):
         self, net: nn.Module | Stateless, *, heads: Literal["shared", "own"] = "shared", lr: float = 1e-3
     ) -> None:
         super().__init__(net)
+        check_positive(lr=lr)
         if heads not in ("shared", "own"):
             raise ValueError(f"expected heads='shared' or 'own'; got {heads!r}")
         self.heads = heads

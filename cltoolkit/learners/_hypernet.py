@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from ..hypernetworks import Hypernetwork, OutputRegularizer, adam_lookahead
 from ..params import Params, Stateless, unpack
 from ..tasks import Task
-from ._base import Learner, Phase
+from ._base import Learner, Phase, check_positive
 from ._target import PerTask, Statistics
 
 __all__ = ["HyperNet"]
@@ -83,6 +83,9 @@ class HyperNet(Learner):
         max_tasks: int | None = 10,
     ) -> None:
         super().__init__(net)
+        check_positive(lr=lr)
+        if not beta >= 0:
+            raise ValueError(f"expected beta of at least 0, which lets earlier tasks go; got {beta!r}")
         self.embedding_dim = embedding_dim
         self.hidden = tuple(hidden)
         self.output = output

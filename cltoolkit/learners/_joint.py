@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from ..params import Params, Stateless
 from ..tasks import Task
-from ._base import Learner, Phase
+from ._base import Learner, Phase, check_positive
 from ._target import PerTask, TargetWeights
 
 __all__ = ["Joint"]
@@ -37,6 +37,7 @@ class Joint(Learner):
 
     def __init__(self, net: nn.Module | Stateless, *, lr: float = 1e-3) -> None:
         super().__init__(net)
+        check_positive(lr=lr)
         self.lr = lr
         self.weights = TargetWeights(self.net)
         self.heads = (

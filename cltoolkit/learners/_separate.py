@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 
 from ..params import Params, Stateless
 from ..tasks import Task
-from ._base import Learner, Phase
+from ._base import Learner, Phase, check_positive
 from ._target import PerTask, TargetWeights
 
 __all__ = ["Separate"]
@@ -33,6 +33,7 @@ class Separate(Learner):
 
     def __init__(self, net: nn.Module | Stateless, *, lr: float = 1e-3) -> None:
         super().__init__(net)
+        check_positive(lr=lr)
         self.lr = lr
         self.weights = TargetWeights(self.net)
         self.networks = PerTask((*self.net.shapes, *self.net.buffers))

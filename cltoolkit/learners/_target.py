@@ -93,4 +93,4 @@ class TargetWeights(nn.Module):
         return {name: value.detach() for name, value in self.params().items()}
 
     def _live(self) -> Params:
-        return dict(zip(self.names, self.weights._parameters.values(), strict=True))
+        return dict(zip(self.names, self.weights.parameters(), strict=True))

@@ -40,7 +40,9 @@ def examples(sequence: TaskSequence, *, ax: Axes | None = None) -> Axes:
                 canvas[top : top + height, left : left + width] = _image(task.test.take(found[0])[0][0])
                 ax.text(left + width / 2, top + height, short(str(label)), ha="center", va="top", fontsize=8)
     ax.imshow(canvas, interpolation="nearest")
-    ax.set_xticks([(t + 0.5) * wide - gap / 2 for t in range(len(tasks))], [short(task.name) for task in tasks], fontsize=9)
+    ax.set_xticks(
+        [(t + 0.5) * wide - gap / 2 for t in range(len(tasks))], [short(task.name) for task in tasks], fontsize=9
+    )
     ax.xaxis.tick_top()
     ax.set_yticks([])
     ax.tick_params(length=0)

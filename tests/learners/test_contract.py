@@ -337,3 +337,10 @@ def test_more_outputs_than_classes_change_no_answer_space(name: str) -> None:
         pass
     assert set(learner.units(1)) <= {0, 1, 2, 3}
     assert learner.logits(torch.ones(2, tiny.FEATURES), 1).shape == (2, len(learner.units(1)))
+
+
+@every_method
+@pytest.mark.parametrize("lr", [0.0, -1.0, float("nan")])
+def test_a_step_size_that_cannot_learn_is_refused(name: str, lr: float) -> None:
+    with pytest.raises(ValueError, match="expected lr above 0; got"):
+        tiny.learner(name, lr=lr)

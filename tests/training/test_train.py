@@ -134,7 +134,9 @@ def test_the_record_says_how_it_was_made() -> None:
     assert run.config["learner"] == {"name": "Joint", "config": {"lr": 0.02}}
     assert run.config["seed"] == 3
     assert run.config["training"] == Settings(epochs=2, batch_size=8).__dict__
-    assert run.config["sequence"]["tasks"][1] == {
+    task = run.config["sequence"]["tasks"][1]
+    assert len(task.pop("probe")) == 3  # a number for each part, by which other data would be noticed
+    assert task == {
         "name": "t1", "classes": ["2", "3"], "outputs": [0, 1], "train": 22, "test": 30, "validation": 8,
     }  # fmt: skip
     assert {"torch", "python", "device", "threads"} <= set(run.environment)
