@@ -23,7 +23,7 @@ def run(quick: bool = False) -> Result:
         rows,
         {"target": f"MLP 784-{'-'.join(map(str, sizes(quick)))}-2", "batch": BATCH, "turns": turns},
         [
-            "By default a step compares at most 16 earlier tasks, drawn anew each time; `max_tasks=None` compares "
+            "By default a step compares at most 16 earlier tasks, dealt out so that all have their turn; `max_tasks=None` compares "
             "all, in the cheaper of the two exact forms. The last rows are forward and backward of the regularizer "
             "alone."
         ],

@@ -533,10 +533,19 @@ def test_draws_are_subsets_that_reach_every_task() -> None:
     assert not torch.equal(draws[0], draws[1])
 
 
+@given(tasks=st.integers(2, 40), drawn=st.integers(1, 40), seed=st.integers(0, 2**31))
+def test_a_round_of_parts_leaves_no_task_out(tasks: int, drawn: int, seed: int) -> None:
+    regularizer = OutputRegularizer(small("full"), normal(tasks, 4), max_tasks=min(drawn, tasks - 1))
+    parts = [regularizer.sample(generator(seed), part) for part in range(regularizer.num_parts)]
+    assert all(len(set(part.tolist())) == regularizer.num_drawn for part in parts)
+    assert set(torch.cat(parts).tolist()) == set(range(tasks))
+    assert sum(map(len, parts)) < tasks + regularizer.num_drawn  # and no step more than it takes
+
+
 def test_up_to_the_budget_all_tasks_are_compared() -> None:
     hypernet = small("full")
-    assert OutputRegularizer(hypernet, normal(10, 4)).sample(generator()) is None
-    assert len(OutputRegularizer(hypernet, normal(11, 4)).sample(generator())) == 10
+    assert OutputRegularizer(hypernet, normal(16, 4)).sample(generator()) is None
+    assert len(OutputRegularizer(hypernet, normal(17, 4)).sample(generator())) == 16
     assert OutputRegularizer(hypernet, normal(50, 4), max_tasks=None).sample(generator()) is None
 
 

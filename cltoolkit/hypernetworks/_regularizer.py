@@ -111,9 +111,8 @@ class OutputRegularizer(nn.Module):
     """L_c = 1/(t − 1) Σ_{n < t} |h(e_n; θ + Δθ) − h(e_n; θ*)|², with θ* the weights before task t.
 
     Made once before a task, when the hypernetwork still is at θ*. It computes one value in the cheaper of two exact
-    forms (`cheaper_form`), and past `max_tasks` earlier tasks each step compares a fresh subset of them, drawn without
-    replacement: divided by its size, an unbiased estimate whose cost does not grow any more. Without earlier tasks the
-        value is 0.
+    forms (`cheaper_form`), and past `max_tasks` earlier tasks each step compares a random subset of them: divided by
+    its size, an unbiased estimate whose cost does not grow any more. Without earlier tasks the value is 0.
 
     Everything it remembers is a buffer: make one for the same embeddings, whatever the hypernetwork's weights, then
     `load_state_dict`, and training goes on to the same bytes.
@@ -129,6 +128,7 @@ class OutputRegularizer(nn.Module):
     Attributes:
         num_tasks: t − 1.
         num_drawn: how many of them one step compares.
+        num_parts: how many steps it takes to compare all of them.
         form: "batched" or "gram".
 
     Raises:
@@ -160,7 +160,7 @@ class OutputRegularizer(nn.Module):
         embeddings: Tensor,
         *,
         form: str = "auto",
-        max_tasks: int | None = 10,
+        max_tasks: int | None = 16,
         mask: Tensor | None = None,
     ) -> None:
         super().__init__()
@@ -169,6 +169,7 @@ class OutputRegularizer(nn.Module):
         check_positive(max_tasks=1 if max_tasks is None else max_tasks)
         self.num_tasks = len(embeddings)
         self.num_drawn = self.num_tasks if max_tasks is None else min(self.num_tasks, max_tasks)
+        self.num_parts = -(-self.num_tasks // max(self.num_drawn, 1))
         if mask is not None:
             form = _masked_form(form, mask, (self.num_tasks, hypernet.size))
         if form == "auto":
@@ -182,12 +183,21 @@ class OutputRegularizer(nn.Module):
         ).items():
             self.register_buffer(name, value)
 
-    def sample(self, generator: torch.Generator) -> Tensor | None:
-        """The earlier tasks of one step: `(num_drawn,)` indices drawn without replacement, or None for all of them."""
+    def sample(self, generator: torch.Generator, part: int = 0) -> Tensor | None:
+        """The earlier tasks of one step: `(num_drawn,)` different indices, or None for all of them.
+
+        A permutation of the tasks is dealt out in parts: `num_parts` steps with equal generators see every task, so that none is
+        left alone for long. Each part by itself is a uniformly random subset.
+
+        Args:
+            generator: draws the permutation; the same state in every step of one round.
+            part: number of the step within its round, from 0 to `num_parts` - 1.
+        """
         if self.num_drawn == self.num_tasks:
             return None
-        drawn = torch.randperm(self.num_tasks, generator=generator, device=generator.device)[: self.num_drawn]
-        return drawn.to(self.embeddings.device)
+        dealt = torch.randperm(self.num_tasks, generator=generator, device=generator.device)
+        places = torch.arange(part * self.num_drawn, (part + 1) * self.num_drawn, device=dealt.device)
+        return dealt[places % self.num_tasks].to(self.embeddings.device)
 
     def forward(self, hypernet: Hypernetwork, embeddings: Tensor, tasks: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Weights of the current task and L_c; in the batched form from one batch, hence one product for W's gradient.

@@ -43,7 +43,8 @@ class HyperNet(Learner):
         beta: β, weight of the output regularizer (a sum over weights, a mean over tasks).
         lr: step size of Adam, for θ and e_t.
         lookahead: whether Δθ is the step that Adam is about to take on the task's loss (§2, two-step form), else 0.
-        max_tasks: earlier tasks compared in one step at most, a fresh unbiased sample of them; None for all.
+        max_tasks: earlier tasks compared in one step at most, an unbiased sample of them in which each has its turn;
+            None for all.
 
     References:
         von Oswald, Henning, Grewe & Sacramento, Continual learning with hypernetworks, ICLR 2020, arXiv 1906.00695.
@@ -52,8 +53,8 @@ class HyperNet(Learner):
         - All tasks and chunks go through the hypernetwork in one batch; there the regularizer loops over tasks.
         - Weights begin as hyperfan-in has it, with gains around 1; `initialization="plain"` is the published start.
         - The number of tasks need not be known, and is bounded by nothing.
-        - Beyond `max_tasks` earlier tasks the sum is sampled anew in each step; there the sample is drawn once and
-          for all.
+        - Beyond `max_tasks` earlier tasks each step samples the sum anew, and all have their turn; there the sample is
+          drawn once and for all.
         - Without `lookahead`, Δθ = 0; the published default looks ahead.
 
     Example:
@@ -77,10 +78,10 @@ class HyperNet(Learner):
         rank: int = 16,
         activation: str = "relu",
         initialization: Literal["hyperfan", "plain"] = "hyperfan",
-        beta: float = 0.01,
+        beta: float = 0.1,
         lr: float = 1e-3,
         lookahead: bool = False,
-        max_tasks: int | None = 10,
+        max_tasks: int | None = 16,
     ) -> None:
         super().__init__(net)
         check_positive(lr=lr)
@@ -182,7 +183,8 @@ class HyperNet(Learner):
 
     def _drawn(self, regularizer: OutputRegularizer) -> Tensor | None:
         """The earlier tasks that this step compares."""
-        return regularizer.sample(self.stream("earlier tasks", self.num_tasks, self.steps))
+        turn, part = divmod(self.steps, regularizer.num_parts)
+        return regularizer.sample(self.stream("earlier tasks", self.num_tasks, turn), part)
 
     def _end(self, task: Task) -> None:
         self.embeddings = torch.cat([self.embeddings, self.embedding.detach()[None]])
