@@ -1,6 +1,8 @@
-"""What the timings share: one target network with data, a plain step of it, and a HyperNet that knows some tasks."""
+"""What the timings share: target networks with data, a plain training step, and a HyperNet that knows some tasks."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,44 +11,41 @@ from torch import Tensor, nn
 from cltoolkit import Examples, Task, networks
 from cltoolkit.learners import HyperNet
 
-__all__ = [
-    "BATCH",
-    "CLASSES",
-    "FULL",
-    "HIDDEN",
-    "PIXELS",
-    "batch",
-    "hypernet",
-    "hypernet_step",
-    "plain_step",
-    "sizes",
-    "target",
-]
+__all__ = ["FULL", "LARGE", "SMALL", "TINY", "Subject", "hypernet", "hypernet_step", "plain_step"]
 
-PIXELS, HIDDEN, CLASSES, BATCH = 784, (400, 400), 2, 128
-FULL = {"output": "full", "hidden": (75, 75)}  # the published hypernetwork of split MNIST
-QUICK = (16, 16)  # hidden widths of a smoke run
+FULL: dict[str, Any] = {"output": "full", "hidden": (75, 75)}  # the published hypernetwork of split MNIST
 
 
-def sizes(quick: bool) -> tuple[int, ...]:
-    """Hidden widths of the target."""
-    return QUICK if quick else HIDDEN
+@dataclass(frozen=True)
+class Subject:
+    """A target network, an MLP, and the batches that it is trained on: noise, in memory."""
+
+    pixels: int
+    hidden: tuple[int, ...]
+    classes: int
+    batch: int
+
+    def net(self) -> nn.Module:
+        """The network."""
+        return networks.mlp((self.pixels,), self.hidden, self.classes)
+
+    def data(self, n: int) -> tuple[Tensor, Tensor]:
+        """Inputs `(n, pixels)` and labels `(n,)`."""
+        generator = torch.Generator().manual_seed(0)
+        return torch.rand(n, self.pixels, generator=generator), torch.arange(n) % self.classes
+
+    def __str__(self) -> str:
+        return f"MLP {'-'.join(map(str, (self.pixels, *self.hidden, self.classes)))}, batch {self.batch}"
 
 
-def target(quick: bool = False) -> nn.Module:
-    """The target network, MLP 784-400-400-2."""
-    return networks.mlp((PIXELS,), sizes(quick), CLASSES)
+LARGE = Subject(784, (400, 400), 2, 128)  # split MNIST
+SMALL = Subject(64, (64, 64), 10, 32)  # permuted digits
+TINY = Subject(784, (16, 16), 2, 128)  # a smoke run
 
 
-def batch(n: int = BATCH) -> tuple[Tensor, Tensor]:
-    """Inputs `(n, 784)` and labels `(n,)`, synthetic."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.rand(n, PIXELS, generator=generator), torch.arange(n) % CLASSES
-
-
-def plain_step(quick: bool = False) -> Callable[[], object]:
+def plain_step(subject: Subject) -> Callable[[], object]:
     """A training step of the target alone, in plain PyTorch: forward, backward, fused Adam."""
-    net, (x, y) = target(quick), batch()
+    net, (x, y) = subject.net(), subject.data(subject.batch)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, fused=True)
 
     def step() -> None:
@@ -57,14 +56,14 @@ def plain_step(quick: bool = False) -> Callable[[], object]:
     return step
 
 
-def hypernet(earlier: int, *, quick: bool = False, **settings: object) -> HyperNet:
+def hypernet(subject: Subject, earlier: int, **settings: Any) -> HyperNet:
     """A HyperNet that has begun a task with `earlier` tasks behind it.
 
     These were begun and ended without a step in between: its time does not depend on what the weights are.
     """
-    learner = HyperNet(target(quick), **settings)
+    learner = HyperNet(subject.net(), **settings)
     learner.start(seed=0)
-    examples = Examples(*batch(CLASSES))
+    examples = Examples(*subject.data(subject.classes))
     task = Task("any", examples, examples)
     (phase,) = learner.phases(task)
     for _ in range(earlier):
@@ -74,7 +73,7 @@ def hypernet(earlier: int, *, quick: bool = False, **settings: object) -> HyperN
     return learner
 
 
-def hypernet_step(earlier: int, *, quick: bool = False, **settings: object) -> Callable[[], object]:
+def hypernet_step(subject: Subject, earlier: int, **settings: Any) -> Callable[[], object]:
     """A training step of such a HyperNet, as the training loop takes it."""
-    learner, (x, y) = hypernet(earlier, quick=quick, **settings), batch()
+    learner, (x, y) = hypernet(subject, earlier, **settings), subject.data(subject.batch)
     return lambda: learner.step(x, y)

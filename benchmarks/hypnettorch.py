@@ -12,12 +12,11 @@ import torch.nn.functional as F
 from cltoolkit.randomness import seeded
 
 from ._report import Result, Row, ratio
-from ._subjects import BATCH, CLASSES, FULL, PIXELS, batch, hypernet_step, sizes
+from ._subjects import FULL, LARGE, TINY, Subject, hypernet, hypernet_step
 from ._timing import take_turns
 
 BARS = {10: 8.0, 50: 20.0}  # times faster, by number of earlier tasks
 BETA, LR, DIM = 0.01, 1e-3, 32
-SAMPLED = 16  # earlier tasks compared at default settings
 
 
 def run(quick: bool = False) -> Result:
@@ -26,21 +25,21 @@ def run(quick: bool = False) -> Result:
     result.skipped = missing()
     if result.skipped:
         return result
-    turns, counts = (2, (0, 2)) if quick else (7, (0, 10, 50))
+    subject, turns, counts = (TINY, 2, (0, 2)) if quick else (LARGE, 7, (0, 10, 50))
+    drawn = hypernet(subject, 0, **FULL).max_tasks or 0
     for n in counts:
-        result.rows += _rows(n, turns, quick)
+        result.rows += _rows(subject, n, drawn, turns)
     result.settings = {
         "hypernetwork": f"full 75-75, embeddings of {DIM}",
-        "target": f"MLP 784-{'-'.join(map(str, sizes(quick)))}-2",
-        "batch": BATCH,
+        "target": str(subject),
         "turns": turns,
     }
     result.notes = [
         "A whole step: weights of the current task, its loss, the output regularizer, backward, Adam. hypnettorch "
         "as in its own example of continual learning: targets computed once before the task, `calc_fix_target_reg` "
         "over all earlier tasks, one backward, the Adam of its `get_optimizer`. *Exact* compares all earlier tasks "
-        f"in every step, as hypnettorch does; by default a step here compares {SAMPLED} of them. The rows without a "
-        f"bar give hypnettorch a fused Adam, or its own sample of {SAMPLED} tasks."
+        f"in every step, as hypnettorch does; by default a step here compares {drawn} of them. The rows without a "
+        f"bar give hypnettorch a fused Adam, or its own sample of {drawn} tasks."
     ]
     return result
 
@@ -65,35 +64,35 @@ def _load() -> None:
         import hypnettorch.utils.torch_utils  # noqa: F401
 
 
-def _rows(n: int, turns: int, quick: bool) -> list[Row]:
+def _rows(subject: Subject, n: int, drawn: int, turns: int) -> list[Row]:
     mine, exact = f"here, {n} earlier tasks", f"here, exact, {n} earlier tasks"
     theirs = f"hypnettorch, {n} earlier tasks"
     settings = FULL | {"beta": BETA, "lr": LR, "embedding_dim": DIM}
-    calls = {theirs: _hypnettorch_step(n, quick), mine: hypernet_step(n, quick=quick, **settings)}
-    calls[f"{theirs}, fused Adam"] = _hypnettorch_step(n, quick, fused=True)
+    calls = {theirs: _hypnettorch_step(subject, n), mine: hypernet_step(subject, n, **settings)}
+    calls[f"{theirs}, fused Adam"] = _hypnettorch_step(subject, n, fused=True)
     pairs = [(theirs, mine)]
-    if n > SAMPLED:
-        calls[exact] = hypernet_step(n, quick=quick, max_tasks=None, **settings)
-        calls[f"{theirs}, {SAMPLED} sampled"] = _hypnettorch_step(n, quick, sampled=SAMPLED)
-        pairs += [(theirs, exact), (f"{theirs}, {SAMPLED} sampled", mine), (f"{theirs}, fused Adam", exact)]
+    if n > drawn:
+        calls[exact] = hypernet_step(subject, n, max_tasks=None, **settings)
+        calls[f"{theirs}, {drawn} sampled"] = _hypnettorch_step(subject, n, sampled=drawn)
+        pairs += [(theirs, exact), (f"{theirs}, {drawn} sampled", mine), (f"{theirs}, fused Adam", exact)]
     else:
         pairs.append((f"{theirs}, fused Adam", mine))
-    times = take_turns(calls, turns=turns, block=0.0 if quick else 0.2)
+    times = take_turns(calls, turns=turns, block=0.1)
     return [ratio(times, a, b, at_least=BARS.get(n) if a == theirs else None) for a, b in pairs]
 
 
-def _hypnettorch_step(n: int, quick: bool, *, fused: bool = False, sampled: int | None = None) -> Callable[[], object]:
+def _hypnettorch_step(
+    subject: Subject, n: int, *, fused: bool = False, sampled: int | None = None
+) -> Callable[[], object]:
     """A training step of task number `n` as hypnettorch's example takes it."""
     from hypnettorch.hnets import HMLP
     from hypnettorch.mnets import MLP
     from hypnettorch.utils.hnet_regularizer import calc_fix_target_reg, get_current_targets
     from hypnettorch.utils.torch_utils import get_optimizer
 
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        seeded(0, "hypnettorch"),
-    ):  # it reports its sizes, and draws globally
-        main = MLP(n_in=PIXELS, n_out=CLASSES, hidden_layers=sizes(quick), no_weights=True, verbose=False)
+    silence = contextlib.redirect_stdout(io.StringIO())
+    with silence, seeded(0, "hypnettorch"):  # it prints its sizes, and draws globally
+        main = MLP(subject.pixels, subject.classes, subject.hidden, no_weights=True, verbose=False)
         hyper = HMLP(main.param_shapes, cond_in_size=DIM, layers=FULL["hidden"], num_cond_embs=n + 1, verbose=False)
     targets = get_current_targets(n, hyper) if n else None
     optimizer = (
@@ -101,7 +100,7 @@ def _hypnettorch_step(n: int, quick: bool, *, fused: bool = False, sampled: int 
         if fused
         else get_optimizer(hyper.parameters(), LR, use_adam=True)
     )
-    x, y = batch()
+    x, y = subject.data(subject.batch)
 
     def step() -> None:
         optimizer.zero_grad()

@@ -83,6 +83,7 @@ class Stateless:
         size: P, how many scalars they hold.
         buffers: names of the buffers (batch-norm statistics).
         head: name of the head; `head_names` of its parameters.
+        weights: "drawn" or "given".
 
     Raises:
         ValueError: if no head is found, or the one named does not exist.
@@ -104,7 +105,7 @@ class Stateless:
         if weights not in ("drawn", "given"):
             raise ValueError(f"expected weights='drawn' or 'given'; got {weights!r}")
         self._given = copy.deepcopy(module).cpu()
-        self._weights = weights
+        self.weights = weights
         skeleton = copy.deepcopy(module).to("meta")
         self._modes = {True: skeleton.train(), False: copy.deepcopy(skeleton).eval()}
         self.shapes: Shapes = {name: p.shape for name, p in module.named_parameters()}
@@ -122,7 +123,7 @@ class Stateless:
     def initial(self, seed: int, *key: int | str) -> Params:
         """The weights and buffers from which training begins; if drawn, a function of `(seed, *key)` alone."""
         module = copy.deepcopy(self._given)
-        if self._weights == "drawn":
+        if self.weights == "drawn":
             with seeded(seed, *key):
                 for part in module.modules():
                     if isinstance(part, _Resettable):

@@ -81,7 +81,7 @@ def test_a_bar_is_met_on_its_own_side(
 
 def test_the_bare_loop_does_the_same_updates(benchmarks: Callable[[str], ModuleType]) -> None:
     """To the bit: what is compared is the same work."""
-    fit, networks = benchmarks("fit_overhead"), benchmarks("_subjects").networks
+    fit, networks = benchmarks("fit_overhead"), benchmarks("fit_overhead").networks
     case = fit.Case("small", (16, 16), 8, 200, 32)
     sequence = fit.synthetic(case, case.examples)
     net = networks.mlp(sequence.input_shape, case.hidden, case.classes)
@@ -94,7 +94,7 @@ def test_the_bare_loop_does_the_same_updates(benchmarks: Callable[[str], ModuleT
 
 
 def test_an_earlier_task_is_known_but_not_trained(benchmarks: Callable[[str], ModuleType]) -> None:
-    learner = benchmarks("_subjects").hypernet(3, quick=True)
+    learner = benchmarks("_subjects").hypernet(benchmarks("_subjects").TINY, 3)
     assert (learner.num_tasks, learner.learning, learner.regularizer.num_tasks) == (3, True, 3)
 
 

@@ -186,8 +186,8 @@ class OutputRegularizer(nn.Module):
     def sample(self, generator: torch.Generator, part: int = 0) -> Tensor | None:
         """The earlier tasks of one step: `(num_drawn,)` different indices, or None for all of them.
 
-        A permutation of the tasks is dealt out in parts: `num_parts` steps with equal generators see every task, so that none is
-        left alone for long. Each part by itself is a uniformly random subset.
+        A permutation of the tasks is dealt out in parts: `num_parts` steps with equal generators see every task, so
+        that none is left alone for long. Each part by itself is a uniformly random subset.
 
         Args:
             generator: draws the permutation; the same state in every step of one round.

@@ -1,5 +1,6 @@
 """HyperNet: every weight generated from a task embedding, and the earlier tasks' weights generated on."""
 
+import warnings
 from typing import ClassVar, Literal, final
 
 import torch
@@ -85,6 +86,8 @@ class HyperNet(Learner):
     ) -> None:
         super().__init__(net)
         check_positive(lr=lr)
+        if self.net.weights == "given":
+            warnings.warn("HyperNet generates all weights; those given with the network are not used", stacklevel=2)
         if not beta >= 0:
             raise ValueError(f"expected beta of at least 0, which lets earlier tasks go; got {beta!r}")
         self.embedding_dim = embedding_dim

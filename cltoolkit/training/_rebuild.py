@@ -59,7 +59,7 @@ def same_sequence(run: Run, sequence: TaskSequence | None) -> TaskSequence:
     if sequence is None:
         if saved["recipe"] is None:
             raise ValueError(
-                f"the sequence {saved['name']!r} was not built by a function of `sequences` from plain values; "
+                f"the sequence {saved['name']!r} holds data of your own, which the record alone cannot bring back; "
                 "pass it again with `sequence=`"
             )
         sequence = sequences.build(saved["recipe"]).as_scenario(saved["scenario"])

@@ -367,7 +367,7 @@ def renamed(sequence: TaskSequence) -> TaskSequence:
 @pytest.mark.parametrize(
     ("sequence", "message"),
     [
-        (None, "the sequence 'tiny' was not built by a function of `sequences`.*pass it again"),
+        (None, "the sequence 'tiny' holds data of your own.*pass it again"),
         (tiny.sequence(3).reorder([1, 0, 2]), "name was 't0' and is 't1'. Pass the run's own tasks, in their order"),
         (tiny.sequence(2), "number of tasks was 3 and is 2"),
         (tiny.sequence(3, n=20), "task 0's train was 22 and is 20"),
