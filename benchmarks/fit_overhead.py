@@ -37,7 +37,7 @@ CASES = (
 
 def run(quick: bool = False) -> Result:
     """An epoch of a large and of a small network."""
-    turns = 2 if quick else 11
+    turns = 2 if quick else 7
     rows = [row for case in CASES for row in _rows(case, turns, quick)]
     return Result(
         "fit_overhead",

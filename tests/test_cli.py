@@ -157,7 +157,7 @@ def test_list_says_what_there_is(said: Said) -> None:
 
 def test_list_says_what_can_be_set(said: Said) -> None:
     _, out, _ = said("list", "HyperNet", "mlp")
-    assert "beta=0.01" in out
+    assert "beta=0.1" in out
     assert "batch_norm=False" in out
     assert "split_digits" not in out
 

@@ -80,7 +80,7 @@ class HyperNet(Learner):
         activation: str = "relu",
         initialization: Literal["hyperfan", "plain"] = "hyperfan",
         beta: float = 0.1,
-        lr: float = 1e-3,
+        lr: float = 5e-4,
         lookahead: bool = False,
         max_tasks: int | None = 16,
     ) -> None:
