@@ -63,7 +63,7 @@ def average_anytime_accuracy(accuracy: ArrayLike, task: ArrayLike) -> float:
 
 
 def minimum_accuracy(accuracy: ArrayLike, task: ArrayLike) -> float:
-    """min-ACC = (1/(k − 1)) Σⱼ﹤ₖ min over t after task j of A(j, t): the worst moment of each earlier task.
+    """min-ACC = (1/(k − 1)) Σⱼ<ₖ min over t after task j of A(j, t): the worst moment of each earlier task.
 
     Args:
         accuracy: `(E, T)`, accuracy A(j, t) on every task at each evaluation, in order of time.

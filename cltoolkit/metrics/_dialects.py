@@ -109,14 +109,14 @@ METRICS: dict[str, Metric] = {
         {
             "gem": Dialect(
                 "bwt",
-                "(1/(T−1)) Σⱼ﹤T (R[T, j] − R[j, j])",
+                "(1/(T−1)) Σⱼ<T (R[T, j] − R[j, j])",
                 ("GEM", "Mammoth", "Avalanche"),
                 lambda given: _transfer.backward_transfer(given.accuracy),
                 _cells.backward_gem,
             ),
             "diaz": Dialect(
                 "bwt_diaz",
-                "Σᵢ≥₂ Σⱼ﹤ᵢ (R[i, j] − R[j, j]) / (T (T−1) / 2)",
+                "Σᵢ≥₂ Σⱼ<ᵢ (R[i, j] − R[j, j]) / (T (T−1) / 2)",
                 ("Diaz",),
                 lambda given: _transfer.backward_transfer(given.accuracy, dialect="diaz"),
                 _cells.backward_diaz,
@@ -140,7 +140,7 @@ METRICS: dict[str, Metric] = {
             ),
             "diaz": Dialect(
                 "fwt_diaz",
-                "Σᵢ﹤ⱼ R[i, j] / (T (T−1) / 2)",
+                "Σᵢ<ⱼ R[i, j] / (T (T−1) / 2)",
                 ("Diaz",),
                 lambda given: _transfer.forward_transfer(given.accuracy, dialect="diaz"),
                 _cells.forward_diaz,
@@ -156,21 +156,21 @@ METRICS: dict[str, Metric] = {
         {
             "chaudhry": Dialect(
                 "forgetting",
-                "(1/(T−1)) Σⱼ﹤T (max over j≤l﹤T of R[l, j] − R[T, j])",
+                "(1/(T−1)) Σⱼ<T (max over j≤l<T of R[l, j] − R[T, j])",
                 ("Chaudhry", "FACIL"),
                 lambda given: _transfer.forgetting(given.accuracy),
                 _cells.backward_diaz,
             ),
             "mammoth": Dialect(
                 "forgetting_mammoth",
-                "(1/(T−1)) Σⱼ﹤T (max over j≤l≤T of R[l, j] − R[T, j])",
+                "(1/(T−1)) Σⱼ<T (max over j≤l≤T of R[l, j] − R[T, j])",
                 ("Mammoth", "PyCIL"),
                 lambda given: _transfer.forgetting(given.accuracy, dialect="mammoth"),
                 _cells.backward_diaz,
             ),
             "avalanche": Dialect(
                 "forgetting_avalanche",
-                "(1/(T−1)) Σⱼ﹤T (R[j, j] − R[T, j])",
+                "(1/(T−1)) Σⱼ<T (R[j, j] − R[T, j])",
                 ("Avalanche",),
                 lambda given: _transfer.forgetting(given.accuracy, dialect="avalanche"),
                 _cells.backward_gem,
@@ -292,7 +292,7 @@ METRICS: dict[str, Metric] = {
         FRACTION,
         "The worst moment of each earlier task. Far below the accuracy at the end: a stability gap.",
         _anytime_dialects(
-            "min_acc", "(1/(T−1)) Σⱼ﹤T min over t after j of A(j, t)", _anytime.minimum_accuracy, _cells.after_learned
+            "min_acc", "(1/(T−1)) Σⱼ<T min over t after j of A(j, t)", _anytime.minimum_accuracy, _cells.after_learned
         ),
     ),
     "wc_acc": Metric(

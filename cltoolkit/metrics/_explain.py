@@ -83,12 +83,12 @@ def explain(
         backward transfer (bwt): higher is better; difference of fractions
         Below zero: earlier tasks were forgotten. Zero: untouched. Above zero: later tasks helped them.
         <BLANKLINE>
-        gem  -0.2500  (1/(T−1)) Σⱼ﹤T (R[T, j] − R[j, j])
+        gem  -0.2500  (1/(T−1)) Σⱼ<T (R[T, j] − R[j, j])
                          task 1    task 2
           before          0.500     0.500
           after task 1  [ 1.000]    0.500
           after task 2  [ 0.750]    1.000
-        diaz  -0.2500  Σᵢ≥₂ Σⱼ﹤ᵢ (R[i, j] − R[j, j]) / (T (T−1) / 2)
+        diaz  -0.2500  Σᵢ≥₂ Σⱼ<ᵢ (R[i, j] − R[j, j]) / (T (T−1) / 2)
           the same cells as gem
     """
     family = _family(name)

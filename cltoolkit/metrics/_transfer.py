@@ -12,8 +12,8 @@ from ._inputs import Array, choose, matrix, mean
 def backward_transfer(accuracy: ArrayLike, *, dialect: Literal["gem", "diaz"] = "gem") -> float:
     """Backward transfer: what learning later tasks did to earlier ones. Below zero is forgetting.
 
-    gem:  (1/(T − 1)) Σⱼ﹤T (R[T, j] − R[j, j]), at the end only
-    diaz: Σᵢ≥₂ Σⱼ﹤ᵢ (R[i, j] − R[j, j]) / (T (T − 1) / 2), at every moment
+    gem:  (1/(T − 1)) Σⱼ<T (R[T, j] − R[j, j]), at the end only
+    diaz: Σᵢ≥₂ Σⱼ<ᵢ (R[i, j] − R[j, j]) / (T (T − 1) / 2), at every moment
 
     Args:
         accuracy: `(T + 1, T)`, accuracy on each task (column) after each number of tasks (row).
@@ -86,7 +86,7 @@ def forward_transfer(accuracy: ArrayLike, *, dialect: Literal["gem", "diaz"] = "
     """Forward transfer: what is known of a task before learning it.
 
     gem:  (1/(T − 1)) Σⱼ≥₂ (R[j − 1, j] − b[j]), against the accuracy b before any training
-    diaz: Σᵢ﹤ⱼ R[i, j] / (T (T − 1) / 2), nothing taken off
+    diaz: Σᵢ<ⱼ R[i, j] / (T (T − 1) / 2), nothing taken off
 
     Where each task has outputs of its own, untrained until it is learned, both are chance: see `plasticity_gain`.
 
@@ -116,9 +116,9 @@ def forward_transfer(accuracy: ArrayLike, *, dialect: Literal["gem", "diaz"] = "
 def forgetting(accuracy: ArrayLike, *, dialect: Literal["chaudhry", "mammoth", "avalanche"] = "chaudhry") -> float:
     """Forgetting: how much accuracy on earlier tasks was lost by the end.
 
-    chaudhry:  (1/(T − 1)) Σⱼ﹤T (max over j ≤ l < T of R[l, j] − R[T, j]), below zero where the end is the best
+    chaudhry:  (1/(T − 1)) Σⱼ<T (max over j ≤ l < T of R[l, j] − R[T, j]), below zero where the end is the best
     mammoth:   the same with the max over j ≤ l ≤ T, the last row too: never below zero
-    avalanche: (1/(T − 1)) Σⱼ﹤T (R[j, j] − R[T, j]), first minus last, which is −BWT
+    avalanche: (1/(T − 1)) Σⱼ<T (R[j, j] − R[T, j]), first minus last, which is −BWT
 
     Args:
         accuracy: `(T + 1, T)`.
