@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from ..params import Params, Stateless
 from ..tasks import Task
 from ._base import Learner, Phase, check_positive
-from ._target import PerTask, TargetWeights
+from ._target import PerTask, TargetWeights, own_part
 
 __all__ = ["Finetune"]
 
@@ -58,12 +58,7 @@ class Finetune(Learner):
 
     def _begin(self, task: Task, phase: Phase) -> None:
         if self._owns and self.num_tasks:
-            self.weights.set(self._own_start(self.num_tasks))
-
-    def _own_start(self, t: int) -> Params:
-        """A new head and new statistics, for task t alone."""
-        new = self.net.initial(self.seed, "weights") if t == 0 else self.net.initial(self.seed, "head", t)
-        return {name: new[name].to(self.device) for name in self.own.names}
+            self.weights.set(own_part(self.net, self.seed, self.num_tasks, self.device))
 
     def _optimizers(self, phase: Phase) -> dict[str, Optimizer]:
         return {"weights": torch.optim.Adam(self.weights.parameters(), lr=self.lr, fused=True)}
@@ -82,4 +77,4 @@ class Finetune(Learner):
 
     def starting(self, t: int) -> Params | None:
         """The network as it is now; under a new head where tasks own theirs."""
-        return self.weights.values() | (self._own_start(t) if self._owns else {})
+        return self.weights.values() | (own_part(self.net, self.seed, t, self.device) if self._owns else {})

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from ..params import Params, Stateless
 from ..tasks import Task
 from ._base import Learner, Phase, check_positive
-from ._target import PerTask, TargetWeights
+from ._target import PerTask, TargetWeights, own_part, undotted
 
 __all__ = ["Joint"]
 
@@ -53,10 +53,11 @@ class Joint(Learner):
 
     def _begin(self, task: Task, phase: Phase) -> None:
         if self.own_head:
-            new = self._own_start(self.num_tasks)
+            new = own_part(self.net, self.seed, self.num_tasks, self.device)
             if self.num_tasks:
                 new_heads = {
-                    name: torch.cat([self.heads[_key(name)].detach(), new[name][None]]) for name in self.net.head_names
+                    name: torch.cat([self.heads[undotted(name)].detach(), new[name][None]])
+                    for name in self.net.head_names
                 }
             else:
                 new_heads = {name: new[name][None].clone() for name in self.net.head_names}
@@ -65,7 +66,7 @@ class Joint(Learner):
 
     def _set_heads(self, heads: Params) -> None:
         for name, rows in heads.items():
-            self.heads[_key(name)] = nn.Parameter(rows)
+            self.heads[undotted(name)] = nn.Parameter(rows)
 
     def _grow(self) -> None:
         if self.own_head and self.known:
@@ -75,11 +76,6 @@ class Joint(Learner):
                     for name in self.net.head_names
                 }
             )
-
-    def _own_start(self, t: int) -> Params:
-        """A new head and new statistics, for task t alone."""
-        new = self.net.initial(self.seed, "weights") if t == 0 else self.net.initial(self.seed, "head", t)
-        return {name: new[name].to(self.device) for name in (*self.net.head_names, *self.net.buffers)}
 
     def _optimizers(self, phase: Phase) -> dict[str, Optimizer]:
         return {"weights": torch.optim.Adam(self.parameters(), lr=self.lr, fused=True)}
@@ -105,7 +101,7 @@ class Joint(Learner):
     def _losses_by_head(self, xs: Tensor, ys: Tensor) -> Tensor:
         """`(t + 1,)`: each task through the shared body and its own head."""
         shared = self.weights.params()
-        own = {name: self.heads[_key(name)] for name in self.net.head_names} | self.statistics.rows()
+        own = {name: self.heads[undotted(name)] for name in self.net.head_names} | self.statistics.rows()
         dims = ({name: 0 if name in own else None for name in shared}, 0)
         logits = vmap(lambda params, x: self.net(params, x, training=True), in_dims=dims, randomness="different")(
             shared | own, xs
@@ -132,15 +128,10 @@ class Joint(Learner):
             return self.weights.values()
         return (
             self.weights.values()
-            | {n: self.heads[_key(n)][t].detach() for n in self.net.head_names}
+            | {n: self.heads[undotted(n)][t].detach() for n in self.net.head_names}
             | self.statistics.row(t)
         )
 
     def starting(self, t: int) -> Params | None:
         """The body as it is now, under a new head."""
-        return self.weights.values() | (self._own_start(t) if self.own_head else {})
-
-
-def _key(name: str) -> str:
-    """A parameter's name may hold no dot."""
-    return name.replace(".", ":")
+        return self.weights.values() | (own_part(self.net, self.seed, t, self.device) if self.own_head else {})

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..params import Params, Stateless
 
-__all__ = ["PerTask", "Statistics", "TargetWeights"]
+__all__ = ["PerTask", "Statistics", "TargetWeights", "own_part", "undotted"]
 
 
 class PerTask(nn.Module):
@@ -20,21 +20,27 @@ class PerTask(nn.Module):
     def append(self, values: Mapping[str, Tensor]) -> None:
         """Copies one task's tensors into a row of their own."""
         for name in self.names:
-            rows, new = self._buffers.get(_key(name)), values[name].detach()[None].clone()
-            self.register_buffer(_key(name), new if rows is None else torch.cat([rows, new]))
+            rows, new = self._buffers.get(undotted(name)), values[name].detach()[None].clone()
+            self.register_buffer(undotted(name), new if rows is None else torch.cat([rows, new]))
 
     def row(self, t: int) -> Params:
         """Task t's tensors, by name."""
-        return {name: self.get_buffer(_key(name))[t] for name in self.names}
+        return {name: self.get_buffer(undotted(name))[t] for name in self.names}
 
     def rows(self) -> Params:
         """All tasks' tensors, each `(T, *shape)`."""
-        return {name: self.get_buffer(_key(name)) for name in self.names}
+        return {name: self.get_buffer(undotted(name)) for name in self.names}
 
 
-def _key(name: str) -> str:
-    """A buffer's name may hold no dot."""
+def undotted(name: str) -> str:
+    """A weight's name as one that a module may give to a tensor of its own: it may hold no dot."""
     return name.replace(".", ":")
+
+
+def own_part(net: Stateless, seed: int, t: int, device: torch.device) -> Params:
+    """A new head and new statistics for task t alone; the first task's are those that the whole network begins with."""
+    new = net.initial(seed, "weights") if t == 0 else net.initial(seed, "head", t)
+    return {name: new[name].to(device) for name in (*net.head_names, *net.buffers)}
 
 
 class Statistics(nn.Module):
@@ -44,7 +50,7 @@ class Statistics(nn.Module):
         super().__init__()
         self._initial = {name: value for name, value in net.initial(0).items() if name in net.buffers}
         for name, value in self._initial.items():
-            self.register_buffer(_key(name), value.clone())
+            self.register_buffer(undotted(name), value.clone())
 
     def reset(self) -> None:
         """Puts them back to where they begin."""
@@ -58,11 +64,11 @@ class Statistics(nn.Module):
 
     def values(self) -> Params:
         """The live tensors, by name."""
-        return {name: self.get_buffer(_key(name)) for name in self._initial}
+        return {name: self.get_buffer(undotted(name)) for name in self._initial}
 
     def initial(self) -> Params:
         """Where they begin, by name."""
-        return {name: value.to(self.get_buffer(_key(name)).device) for name, value in self._initial.items()}
+        return {name: value.to(self.get_buffer(undotted(name)).device) for name, value in self._initial.items()}
 
 
 class TargetWeights(nn.Module):
@@ -73,7 +79,7 @@ class TargetWeights(nn.Module):
         self.names = tuple(net.shapes)
         self.weights = nn.Module()  # holds the weights, in the order of `names`
         for name, shape in net.shapes.items():
-            self.weights.register_parameter(_key(name), nn.Parameter(torch.zeros(shape)))
+            self.weights.register_parameter(undotted(name), nn.Parameter(torch.zeros(shape)))
         self.statistics = Statistics(net)
 
     def set(self, params: Params) -> None:
