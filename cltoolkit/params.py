@@ -140,10 +140,14 @@ class Stateless:
 
     def features(self, params: Params, x: Tensor, *, training: bool = False) -> Tensor:
         """What the head is given: `(n, d)`."""
+        return self.both(params, x, training=training)[0]
+
+    def both(self, params: Params, x: Tensor, *, training: bool = False) -> tuple[Tensor, Tensor]:
+        """Features `(n, d)` and logits `(n, k)` from one pass."""
         seen: list[Tensor] = []
         with _watched(self._modes[training].get_submodule(self.head), seen):
-            self._plain[training](params, x)
-        return seen[-1].flatten(1)
+            logits = self._plain[training](params, x)
+        return seen[-1].flatten(1), logits
 
     def num_outputs(self, input_shape: tuple[int, ...]) -> int:
         """How many logits the network gives; computed on shapes alone.

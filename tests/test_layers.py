@@ -12,14 +12,16 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "cltoolkit"
 
 LAYERS = {
-    -1: ("randomness", "recipes"),  # the ground: no idea of continual learning in it, and every room stands on it
+    -1: ("randomness", "recipes", "devices"),  # the ground: no idea of continual learning in it
     0: ("tasks", "params", "metrics"),
-    1: ("records", "hypernetworks", "intervals", "masks", "transferability", "embeddings", "sequences", "networks"),
-    2: ("learners",),
-    3: ("training", "sweeps"),
-    4: ("plots",),
-    5: ("widgets", "report"),
-    6: ("cli",),
+    1: ("records", "hypernetworks", "intervals", "masks", "embeddings", "sequences", "networks"),
+    2: ("transferability",),
+    3: ("learners",),
+    4: ("training",),
+    5: ("orders", "sweeps"),
+    6: ("plots",),
+    7: ("widgets", "report"),
+    8: ("cli",),
 }
 DOORS = ("__init__", "__main__")  # they open every room, and no room opens them
 LAYER = {room: layer for layer, rooms in LAYERS.items() for room in rooms}

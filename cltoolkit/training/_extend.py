@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..devices import pick_device
 from ..learners import Learner
 from ..records import Run
 from ..tasks import TaskSequence
 from ._checkpoint import Checkpoint, latest, state_file
 from ._evaluate import evaluate
-from ._loop import pick_device
-from ._rebuild import describe_sequence, same_learner
+from ._rebuild import same_learner
 
 __all__ = ["extend", "restore"]
 
@@ -44,7 +44,7 @@ def extend(run: Run, learner: Learner, sequence: TaskSequence, device: torch.dev
     run.series = {name: _padded(value, count, (0, 1)) for name, value in run.series.items()}
     if run.anytime:
         run.anytime = run.anytime | {"accuracy": _padded(run.anytime["accuracy"], count, (1,))}
-    run.config = run.config | {"sequence": describe_sequence(sequence)}
+    run.config = run.config | {"sequence": sequence.description}
 
 
 def _padded(values: np.ndarray, count: int, axes: tuple[int, ...]) -> np.ndarray:

@@ -4,14 +4,12 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-
 from .. import learners, networks, sequences
 from ..learners import Learner
 from ..records import Run, RunError
-from ..tasks import Data, TaskSequence
+from ..tasks import TaskSequence
 
-__all__ = ["describe", "describe_sequence", "same_learner", "same_sequence"]
+__all__ = ["describe", "same_learner", "same_sequence"]
 
 WORDS = {"probe": "data (or its order; a probe of the first examples of each part)"}
 
@@ -21,32 +19,10 @@ def describe(learner: Learner, sequence: TaskSequence, training: dict[str, Any],
     return {
         "learner": {"name": learner.name, "config": _plain(learner.config)},
         "network": learner.net.recipe,
-        "sequence": describe_sequence(sequence),
+        "sequence": sequence.description,
         "training": training,
         "seed": seed,
     }
-
-
-def describe_sequence(sequence: TaskSequence) -> dict[str, Any]:
-    """A sequence's name, recipe and tasks, in JSON's types."""
-    tasks = [
-        {"name": task.name, "classes": [str(c) for c in task.classes], "outputs": list(task.outputs)}
-        | {part: len(data) for part, data in task.parts.items()}
-        | {"probe": [_probe(data) for data in task.parts.values()]}
-        for task in sequence
-    ]
-    return {"name": sequence.name, "scenario": sequence.scenario, "recipe": sequence.recipe, "tasks": tasks}
-
-
-def _probe(data: Data) -> float:
-    """A number that tells other data, another order or other labels: a weighted sum over the first few examples.
-
-    A float and no hash, since another machine may resize or turn an image a little differently in the last digit.
-    """
-    x, y = data.take(torch.arange(min(8, len(data))))
-    rows = x.double().cpu().flatten(1)
-    ramp = torch.linspace(1, 2, rows.shape[1], dtype=torch.float64)
-    return float((rows @ ramp / len(ramp) + y.cpu()) @ torch.arange(1.0, len(y) + 1, dtype=torch.float64))
 
 
 def same_sequence(run: Run, sequence: TaskSequence | None) -> TaskSequence:
@@ -63,7 +39,7 @@ def same_sequence(run: Run, sequence: TaskSequence | None) -> TaskSequence:
                 "pass it again with `sequence=`"
             )
         sequence = sequences.build(saved["recipe"]).as_scenario(saved["scenario"])
-    given = describe_sequence(sequence)
+    given = sequence.description
     for key, (old, new) in _differences(saved, given):
         raise ValueError(
             f"the sequence differs from the run's: {key} was {old!r} and is {new!r}. "

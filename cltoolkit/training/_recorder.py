@@ -180,7 +180,11 @@ def events_file(run: Run) -> Path:
 
 
 def _with_rows(old: np.ndarray | None, t: int, rows: np.ndarray, total: int) -> np.ndarray:
-    """`(T, T, *)` with `rows` `(t + 1, *)` at [t], and NaN where there is nothing."""
-    new = np.full((total, total, *rows.shape[1:]), np.nan) if old is None else old.copy()
-    new[t, : len(rows)] = rows
+    """`(T, T, *)` with `rows` `(t + 1, *)` at [t], and NaN where there is nothing; rows may lengthen with the tasks."""
+    held = () if old is None else old.shape[2:]
+    shape = tuple(map(max, held, rows.shape[1:])) if held else rows.shape[1:]
+    new = np.full((total, total, *shape), np.nan)
+    if old is not None:
+        new[tuple(map(slice, old.shape))] = old
+    new[(t, slice(len(rows)), *map(slice, rows.shape[1:]))] = rows
     return new

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from ..devices import pick_device
 from ..learners import Learner
 from ..records import Run, readable
 from ..tasks import TaskSequence
@@ -18,7 +19,7 @@ from ._environment import environment, warn_of_other_machine
 from ._evaluate import evaluate
 from ._extend import extend
 from ._interrupt import interruption
-from ._loop import Position, Step, pick_device, prepare, steps
+from ._loop import Position, Step, prepare, steps
 from ._progress import Progress
 from ._rebuild import describe, same_learner, same_sequence
 from ._recorder import Recorder
