@@ -95,7 +95,7 @@ def test_the_bare_loop_does_the_same_updates(benchmarks: Callable[[str], ModuleT
 
 def test_an_earlier_task_is_known_but_not_trained(benchmarks: Callable[[str], ModuleType]) -> None:
     learner = benchmarks("_subjects").hypernet(benchmarks("_subjects").TINY, 3)
-    assert (learner.num_tasks, learner.learning, learner.regularizer.num_tasks) == (3, True, 3)
+    assert (learner.num_tasks, learner.learning, learner.generated.regularizer.num_tasks) == (3, True, 3)
 
 
 @pytest.mark.parametrize("name", NAMES)

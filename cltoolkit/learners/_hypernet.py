@@ -7,15 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..hypernetworks import Hypernetwork, OutputRegularizer, adam_lookahead
+from ..hypernetworks import Hypernetwork
 from ..params import Params, Stateless, unpack
 from ..tasks import Task
 from ._base import Learner, Phase, check_positive
-from ._target import PerTask, Statistics
+from ._generated import GeneratedWeights, Output
 
 __all__ = ["HyperNet"]
-
-FULL_UP_TO = 16_384  # target weights
 
 
 @final
@@ -65,7 +63,6 @@ class HyperNet(Learner):
     """
 
     one_network: ClassVar[bool] = False
-    embeddings: Tensor
 
     def __init__(
         self,
@@ -73,7 +70,7 @@ class HyperNet(Learner):
         *,
         embedding_dim: int = 32,
         hidden: tuple[int, ...] = (64, 64),
-        output: Literal["auto", "full", "chunked", "low_rank"] = "auto",
+        output: Output = "auto",
         chunk_size: int | None = None,
         chunk_dim: int = 32,
         rank: int = 16,
@@ -88,8 +85,6 @@ class HyperNet(Learner):
         check_positive(lr=lr)
         if self.net.weights == "given":
             warnings.warn("HyperNet generates all weights; those given with the network are not used", stacklevel=2)
-        if not beta >= 0:
-            raise ValueError(f"expected beta of at least 0, which lets earlier tasks go; got {beta!r}")
         self.embedding_dim = embedding_dim
         self.hidden = tuple(hidden)
         self.output = output
@@ -102,124 +97,76 @@ class HyperNet(Learner):
         self.lr = lr
         self.lookahead = lookahead
         self.max_tasks = max_tasks
-        self.hypernet = Hypernetwork(
-            self.net.shapes,
+        self.generated = GeneratedWeights(
+            self.net,
             embedding_dim=embedding_dim,
             hidden=self.hidden,
-            output=("full" if self.net.size <= FULL_UP_TO else "chunked") if output == "auto" else output,
+            output=output,
             chunk_size=chunk_size,
             chunk_dim=chunk_dim,
             rank=rank,
             activation=activation,
             initialization=initialization,
+            beta=beta,
+            max_tasks=max_tasks,
         )
-        self.embedding = nn.Parameter(torch.zeros(embedding_dim))  # e_t of the task being learned
-        self.register_buffer("embeddings", torch.zeros(0, embedding_dim))  # e_j of the earlier ones, frozen
-        self.statistics = Statistics(self.net)
-        self.own_statistics = PerTask(self.net.buffers)
-        self.regularizer: OutputRegularizer | None = None
+
+    @property
+    def hypernet(self) -> Hypernetwork:
+        """h."""
+        return self.generated.hypernet
+
+    @property
+    def embeddings(self) -> Tensor:
+        """`(t, d_e)`, the embeddings of the tasks learned."""
+        return self.generated.embeddings
 
     def _start(self) -> None:
-        self.hypernet.reset(self.stream("hypernet"))
-        self.embeddings = self.embeddings[:0]
-
-    def _new_embedding(self, t: int) -> Tensor:
-        return torch.randn(self.embedding_dim, generator=self.stream("embedding", t)).to(self.device)
+        self.generated.start(self.seed)
 
     def _begin(self, task: Task, phase: Phase) -> None:
-        with torch.no_grad():
-            self.embedding.copy_(self._new_embedding(self.num_tasks))
-        self.statistics.reset()
-        self.regularizer = self._regularizer(self.embeddings)
-
-    def _regularizer(self, embeddings: Tensor) -> OutputRegularizer | None:
-        """The regularizer against the weights that these tasks have now; none without tasks."""
-        return (
-            OutputRegularizer(self.hypernet, embeddings, max_tasks=self.max_tasks)
-            if len(embeddings) and self.beta
-            else None
-        )
+        self.generated.begin(self.generated.drawn(self.seed, self.num_tasks))
 
     def _grow(self) -> None:
-        self.regularizer = (
-            self._regularizer(torch.zeros(self.num_tasks, self.embedding_dim, device=self.device))
-            if self.learning
-            else None
-        )
+        if self.learning:
+            self.generated.grow(self.num_tasks)
+        else:
+            self.generated.shrink()
 
     def _optimizers(self, phase: Phase) -> dict[str, Optimizer]:
-        self.adam = torch.optim.Adam([*self.hypernet.parameters(), self.embedding], lr=self.lr, fused=True)
+        parameters = [*self.hypernet.parameters(), self.generated.embedding]
+        self.adam = torch.optim.Adam(parameters, lr=self.lr, fused=True)
         return {"adam": self.adam}
 
     def _step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        losses = {}
+
+        def objective(weights: Tensor) -> Tensor:
+            params = unpack(weights, self.net.shapes) | self.generated.statistics.values()
+            losses["loss"] = self.loss(self.net(params, x, training=True), y, self.units(self.num_tasks))
+            return losses["loss"]
+
         self.adam.zero_grad()
-        if self.regularizer is None:
-            losses = {"loss": self._task_loss(self.hypernet(self.embedding[None]), x, y)}
-            losses["loss"].backward()
-        else:
-            losses = (self._ahead if self.lookahead else self._together)(self.regularizer, x, y)
+        losses |= self.generated.backward(
+            objective, self.adam, lookahead=self.lookahead, seed=self.seed, step=self.steps
+        )
         self.adam.step()
         return {name: value.detach() for name, value in losses.items()}
 
-    def _task_loss(self, weights: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        """L_t of the generated weights `(1, P)`."""
-        params = unpack(weights[0], self.net.shapes) | self.statistics.values()
-        return self.loss(self.net(params, x, training=True), y, self.units(self.num_tasks))
-
-    def _together(self, regularizer: OutputRegularizer, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """Both terms at θ, from one batch through the hypernetwork."""
-        weights, penalty = regularizer(self.hypernet, self.embedding[None], self._drawn(regularizer))
-        loss = self._task_loss(weights, x, y)
-        (loss + self.beta * penalty).backward()
-        return {"loss": loss, "regularizer": penalty}
-
-    def _ahead(self, regularizer: OutputRegularizer, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """The regularizer where Adam's step on the task's loss alone would lead: at θ + Δθ."""
-        loss = self._task_loss(self.hypernet(self.embedding[None]), x, y)
-        loss.backward()
-        parameters = dict(self.hypernet.named_parameters())
-        gradients = {name: p.grad for name, p in parameters.items() if p.grad is not None}
-        shift = adam_lookahead(self.adam, parameters, gradients)
-        penalty = regularizer.penalty(self.hypernet, self._drawn(regularizer), shift=shift)
-        (self.beta * penalty).backward()
-        return {"loss": loss, "regularizer": penalty}
-
-    def _drawn(self, regularizer: OutputRegularizer) -> Tensor | None:
-        """The earlier tasks that this step compares."""
-        turn, part = divmod(self.steps, regularizer.num_parts)
-        return regularizer.sample(self.stream("earlier tasks", self.num_tasks, turn), part)
-
     def _end(self, task: Task) -> None:
-        self.embeddings = torch.cat([self.embeddings, self.embedding.detach()[None]])
-        self.own_statistics.append(self.statistics.values())
-        self.regularizer = None
+        self.generated.end()
 
-    @torch.no_grad()
     def _params(self, t: int) -> Params:
-        if t == self.num_tasks:
-            return self._generated(self.embedding) | self.statistics.values()
-        return self._generated(self.embeddings[t]) | self.own_statistics.row(t)
+        return self.generated.params(t)
 
-    @torch.no_grad()
     def starting(self, t: int) -> Params | None:
         """What the hypernetwork generates now from the embedding with which task t would begin."""
-        return self._generated(self._new_embedding(t)) | self.statistics.initial()
+        return self.generated.starting(self.seed, t)
 
-    def _generated(self, embedding: Tensor) -> Params:
-        return unpack(self.hypernet(embedding[None])[0], self.net.shapes)
-
-    @torch.no_grad()
     def stacked_params(self) -> Params:
         """The weights of all known tasks from one batch: each `(T, *shape)`."""
-        statistics = [self.own_statistics.row(t) for t in range(self.num_tasks)]
-        statistics += [self.statistics.values()] if self.learning else []
-        return unpack(self.hypernet(self._known_embeddings()), self.net.shapes) | {
-            name: torch.stack([row[name] for row in statistics]) for name in self.net.buffers
-        }
-
-    def _known_embeddings(self) -> Tensor:
-        return torch.cat([self.embeddings, self.embedding.detach()[None]]) if self.learning else self.embeddings
+        return self.generated.stacked(self.known)
 
     def series(self) -> dict[str, Tensor]:
         """The task embeddings."""
-        return {"embeddings": self._known_embeddings()}
+        return {"embeddings": self.generated.known(self.known)}

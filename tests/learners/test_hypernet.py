@@ -5,6 +5,7 @@ import tiny
 import torch
 
 from cltoolkit import Stateless
+from cltoolkit.hypernetworks import OutputRegularizer
 from cltoolkit.learners import HyperNet
 from cltoolkit.training import steps
 
@@ -66,15 +67,12 @@ def test_earlier_embeddings_are_frozen_to_the_bit() -> None:
     assert all(torch.equal(seen[-1][: len(rows)], rows) for rows in seen)
 
 
-def test_many_tasks_are_compared_in_turns() -> None:
-    learner = small(max_tasks=2)
+def test_many_tasks_are_compared_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
-    original = learner._drawn
-    learner._drawn = lambda regularizer: drawn.append(original(regularizer)) or drawn[-1]
-    trained(learner, 6, epochs=1)
-    last = [tasks.tolist() for tasks in drawn if tasks is not None][
-        -3:
-    ]  # a round over the five earlier tasks of the last
+    sample = OutputRegularizer.sample
+    monkeypatch.setattr(OutputRegularizer, "sample", lambda *args: drawn.append(sample(*args)) or drawn[-1])
+    trained(small(max_tasks=2), 6, epochs=1)
+    last = [tasks.tolist() for tasks in drawn if tasks is not None][-3:]  # the last task's round: five earlier tasks
     assert all(len(set(tasks)) == 2 for tasks in last)
     assert {task for tasks in last for task in tasks} == set(range(5))
 
