@@ -534,3 +534,43 @@ def test_html_lights_up_the_cells_used_and_escapes_names() -> None:
 
 def test_inputs_know_the_number_of_tasks() -> None:
     assert Inputs(R).T == 3
+
+
+# Pairs.
+
+
+def test_a_paired_difference_is_students_interval() -> None:
+    from scipy import stats
+
+    a, b = np.array([0.9, 0.8, 0.95, 0.85]), np.array([0.88, 0.81, 0.9, 0.8])
+    found = metrics.paired_difference(a, b)
+    test = stats.ttest_rel(a, b)
+    np.testing.assert_allclose((found.low, found.high), test.confidence_interval(0.95))
+    assert found.clear == (test.pvalue < 0.05)
+    assert found.clear != metrics.paired_difference(a, b, level=0.2).clear
+
+
+def test_what_a_seed_does_to_both_cancels() -> None:
+    noise = np.random.default_rng(0).normal(size=6)
+    found = metrics.paired_difference(0.01 + noise, noise)
+    assert close(found.mean, 0.01)
+    assert found.high - found.low < 1e-12
+
+
+def test_runs_are_paired_by_their_seeds() -> None:
+    def runs(*seeds: int) -> list[SimpleNamespace]:
+        return [SimpleNamespace(accuracy=R, config={"seed": seed}) for seed in seeds]
+
+    assert str(metrics.paired_difference(runs(0, 1), runs(0, 1), measure="bwt")).startswith("+0.0000")
+    with pytest.raises(ValueError, match=r"same seeds in the same order; got \[0, 1\] against \[1, 0\]"):
+        metrics.paired_difference(runs(0, 1), runs(1, 0))
+    with pytest.raises(ValueError, match="expected pairs; got 2 runs against 1"):
+        metrics.paired_difference(runs(0, 1), runs(0))
+    with pytest.raises(ValueError, match="expected a measure among acc, "):
+        metrics.paired_difference(runs(0, 1), runs(0, 1), measure="accurate")
+
+
+def test_one_pair_has_a_difference_and_no_interval() -> None:
+    found = metrics.paired_difference([0.5], [0.25])
+    assert (found.mean, found.clear) == (0.25, False)
+    assert np.isnan(found.low)

@@ -22,6 +22,7 @@ from ._matrix import (
     learning_accuracy,
     sample_weighted_accuracy,
 )
+from ._paired import Difference, paired_difference
 from ._references import intransigence, plasticity_gain
 from ._table import compare_dialects, direction, label, table, unit
 from ._task_id import task_confusion, task_id_accuracy
@@ -34,6 +35,7 @@ from ._transfer import (
 )
 
 __all__ = [
+    "Difference",
     "Explanation",
     "Record",
     "average_accuracy",
@@ -52,6 +54,7 @@ __all__ = [
     "learning_accuracy",
     "learning_curve_area",
     "minimum_accuracy",
+    "paired_difference",
     "plasticity_gain",
     "positive_backward_transfer",
     "remembering",
