@@ -1,7 +1,7 @@
 """A target network apart from its weights: `net(params, x)`, wherever a learner takes the weights from."""
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -71,22 +71,27 @@ class Stateless:
     Any module serves as it is written. Its parameters and buffers come from outside at each call;
     one that is missing raises and is named.
 
+    Parameters with `requires_grad=False` are frozen: they belong to the network, not to its weights. They are in no
+    `shapes`, no `params` and no saved Run, are kept once however many tasks there are, and follow the inputs to their
+    device. A submodule that holds one begins as it was given, even where weights are drawn. Buffers are never frozen.
+
     Args:
-        module: the network. It is copied; the copy holds no memory for weights.
+        module: the network. It is copied. Give several learners one `Stateless`, and they share its frozen part.
         head: the submodule whose output are the logits and whose input are the features; by default the one called
             `head`, or else the last linear layer.
         weights: "drawn": `initial` draws new weights from its seed, through each submodule's own `reset_parameters`.
             "given": it returns those that the module came with (a pretrained network).
 
     Attributes:
-        shapes: shape of every parameter by name, in module order.
+        shapes: shape of every parameter that is not frozen by name, in module order.
         size: P, how many scalars they hold.
+        frozen: names of the frozen parameters.
         buffers: names of the buffers (batch-norm statistics).
         head: name of the head; `head_names` of its parameters.
         weights: "drawn" or "given".
 
     Raises:
-        ValueError: if no head is found, or the one named does not exist.
+        ValueError: if no head is found, the one named does not exist or is frozen, or everything is.
 
     Example:
         >>> net = Stateless(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)))
@@ -95,6 +100,9 @@ class Stateless:
         (torch.Size([5, 2]), torch.Size([5, 3]))
         >>> net.head, net.size
         ('2', 23)
+        >>> backbone = nn.Linear(4, 3).requires_grad_(False)
+        >>> Stateless(nn.Sequential(backbone, nn.ReLU(), nn.Linear(3, 2))).size
+        8
     """
 
     def __init__(
@@ -104,39 +112,49 @@ class Stateless:
             raise TypeError("expected a module; got a Stateless, which can be used as it is")
         if weights not in ("drawn", "given"):
             raise ValueError(f"expected weights='drawn' or 'given'; got {weights!r}")
-        self._given = copy.deepcopy(module).cpu()
-        self.weights = weights
-        skeleton = copy.deepcopy(module).to("meta")
-        self._modes = {True: skeleton.train(), False: copy.deepcopy(skeleton).eval()}
-        self.shapes: Shapes = {name: p.shape for name, p in module.named_parameters()}
+        self.head = _find_head(module, head)
+        self.frozen = tuple(name for name, p in module.named_parameters() if not p.requires_grad)
+        self.shapes: Shapes = {name: p.shape for name, p in module.named_parameters() if p.requires_grad}
         self.size = sum(shape.numel() for shape in self.shapes.values())
         self.buffers = tuple(name for name, _ in module.named_buffers())
-        self.head = _find_head(module, head)
         prefix = f"{self.head}." if self.head else ""  # a module that is one linear layer is all head
         self.head_names = tuple(name for name in self.shapes if name.startswith(prefix))
+        _check_frozen(self.frozen, prefix, self.shapes)
+        self.weights = weights
+        self._given = copy.deepcopy(module).cpu()
+        self._fixed = _Fixed({name: p.detach() for name, p in self._given.named_parameters() if not p.requires_grad})
+        skeleton = _skeleton(module)
+        self._modes = {True: skeleton.train(), False: copy.deepcopy(skeleton).eval()}
         self.recipe: dict[str, Any] | None = vars(module).get("recipe")
         self.precision: torch.dtype | None = None
         names = _canonical_names(module)
-        self._plain = {mode: _Forward(skeleton, names) for mode, skeleton in self._modes.items()}
-        self._forward: dict[bool, Callable[[Params, Tensor], Tensor]] = {**self._plain}
+        self._plain = {mode: _Forward(skeleton, names, self.frozen) for mode, skeleton in self._modes.items()}
+        self._forward: dict[bool, Callable[[Params, Params, Tensor], Tensor]] = {**self._plain}
 
     def initial(self, seed: int, *key: int | str) -> Params:
         """The weights and buffers from which training begins; if drawn, a function of `(seed, *key)` alone."""
-        module = copy.deepcopy(self._given)
+        module = copy.deepcopy(self._given, {id(p): p for p in self._given.parameters() if not p.requires_grad})
         if self.weights == "drawn":
             with seeded(seed, *key):
                 for part in module.modules():
-                    if isinstance(part, _Resettable):
+                    if isinstance(part, _Resettable) and all(p.requires_grad for p in part.parameters()):
                         part.reset_parameters()
-        return {name: value.detach() for name, value in (*module.named_parameters(), *module.named_buffers())}
+        own = ((name, p) for name, p in module.named_parameters() if p.requires_grad)
+        return {name: value.detach() for name, value in (*own, *module.named_buffers())}
+
+    @property
+    def zero_names(self) -> tuple[str, ...]:
+        """The weight matrices with which the network begins at zero, on purpose: the second factors of adapters."""
+        values = self.initial(0)
+        return tuple(name for name in self.shapes if values[name].ndim > 1 and not values[name].any())
 
     def __call__(self, params: Params, x: Tensor, *, training: bool = False) -> Tensor:
         """Logits `(n, k)` of the inputs `x` `(n, *input_shape)`; training moves batch-norm statistics in `params`."""
-        forward = self._forward[training]
+        forward, fixed = self._forward[training], self._fixed.beside(params, x)
         if self.precision is None:
-            return forward(params, x)
+            return forward(params, fixed, x)
         with torch.autocast(x.device.type, dtype=self.precision):
-            return forward(params, x).float()
+            return forward(params, fixed, x).float()
 
     def features(self, params: Params, x: Tensor, *, training: bool = False) -> Tensor:
         """What the head is given: `(n, d)`."""
@@ -146,7 +164,7 @@ class Stateless:
         """Features `(n, d)` and logits `(n, k)` from one pass."""
         seen: list[Tensor] = []
         with _watched(self._modes[training].get_submodule(self.head), seen):
-            logits = self._plain[training](params, x)
+            logits = self._plain[training](params, self._fixed.beside(params, x), x)
         return seen[-1].flatten(1), logits
 
     def num_outputs(self, input_shape: tuple[int, ...]) -> int:
@@ -158,7 +176,8 @@ class Stateless:
         params = {name: torch.empty(shape, device="meta") for name, shape in self.shapes.items()}
         params |= {name: torch.empty_like(b, device="meta") for name, b in self._given.named_buffers()}
         try:
-            out = self._forward[False](params, torch.empty(2, *input_shape, device="meta"))
+            x = torch.empty(2, *input_shape, device="meta")
+            out = self._forward[False](params, self._fixed.beside(params, x), x)
         except (RuntimeError, ValueError, TypeError) as error:
             raise ValueError(
                 f"the network does not take inputs of shape {input_shape}: {str(error).rstrip('.')}. "
@@ -175,7 +194,32 @@ class Stateless:
         self._forward = {mode: torch.compile(forward) for mode, forward in self._plain.items()}
 
     def __repr__(self) -> str:
-        return f"Stateless({type(self._given).__name__}, {self.size:,} weights, head {self.head!r})"
+        fixed = f", {self._fixed.size:,} frozen" if self.frozen else ""
+        return f"Stateless({type(self._given).__name__}, {self.size:,} weights{fixed}, head {self.head!r})"
+
+
+class _Fixed:
+    """The frozen parameters, with a copy wherever they were needed."""
+
+    def __init__(self, values: Params) -> None:
+        self.values = values
+        self.size = sum(value.numel() for value in values.values())
+        self._placed: dict[tuple[torch.device, torch.dtype], Params] = {}
+
+    def beside(self, params: Params, x: Tensor) -> Params:
+        """Those values on the device of the inputs, in the precision of the weights."""
+        if not self.values:
+            return self.values
+        dtype = next((p.dtype for p in params.values() if p.is_floating_point()), torch.float32)
+        place = (x.device, dtype)
+        if place not in self._placed:
+            with torch.inference_mode(False):  # what is made in evaluation serves in training too
+                self._placed[place] = {name: _placed(value, *place) for name, value in self.values.items()}
+        return self._placed[place]
+
+
+def _placed(value: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    return value.to(device, dtype) if value.is_floating_point() else value.to(device)
 
 
 class _Forward:
@@ -187,25 +231,27 @@ class _Forward:
     Args:
         module: the skeleton; while it is called, its own dictionaries hold the weights given.
         names: the path of every parameter and buffer → the name under which it is given; tied weights share one.
+        frozen: the names that come apart from the weights.
     """
 
-    def __init__(self, module: nn.Module, names: Mapping[str, str]) -> None:
+    def __init__(self, module: nn.Module, names: Mapping[str, str], frozen: Iterable[str]) -> None:
         self.module = module
         self.names = dict(names)
-        self.expected = set(names.values())
+        self.expected = set(names.values()) - set(frozen)
         buffers = {path for path, _ in module.named_buffers(remove_duplicate=False)}
         self.slots = [(*_slot(module, path), name) for path, name in names.items()]
         self.buffers = [slot for slot, (path, _) in zip(self.slots, names.items(), strict=True) if path in buffers]
 
-    def __call__(self, params: Params, x: Tensor) -> Tensor:
+    def __call__(self, params: Params, fixed: Params, x: Tensor) -> Tensor:
         if params.keys() != self.expected:
             raise RuntimeError(_misfit(self.expected, params))
+        values = {**params, **fixed}
         if torch.compiler.is_compiling():
-            return functional_call(self.module, {path: params[name] for path, name in self.names.items()}, (x,))
+            return functional_call(self.module, {path: values[name] for path, name in self.names.items()}, (x,))
         own = [store[leaf] for store, leaf, _ in self.slots]
         try:
             for store, leaf, name in self.slots:
-                store[leaf] = params[name]
+                store[leaf] = values[name]
             out = self.module(x)
             for store, leaf, name in self.buffers:  # some modules do not move their statistics in place
                 params[name] = store[leaf]
@@ -213,6 +259,26 @@ class _Forward:
         finally:
             for (store, leaf, _), value in zip(self.slots, own, strict=True):
                 store[leaf] = value
+
+
+def _skeleton(module: nn.Module) -> nn.Module:
+    """A copy that holds no memory for parameters and buffers; the originals' is never touched."""
+    empty = {id(p): nn.Parameter(torch.empty_like(p, device="meta"), p.requires_grad) for p in module.parameters()}
+    return copy.deepcopy(module, empty | {id(b): torch.empty_like(b, device="meta") for b in module.buffers()})
+
+
+def _check_frozen(frozen: Iterable[str], prefix: str, shapes: Shapes) -> None:
+    if frozen and not shapes:
+        raise ValueError(
+            "every parameter of the network is frozen (requires_grad=False), so nothing is left to learn; "
+            "call requires_grad_(True) on the part that shall be, or on the module"
+        )
+    fast = [name for name in frozen if name.startswith(prefix)]
+    if fast:
+        raise ValueError(
+            f"the head is frozen: {fast} have requires_grad=False, but the logits of new classes must be learned; "
+            "call requires_grad_(True) on it, or name another head with `head=`"
+        )
 
 
 def _canonical_names(module: nn.Module) -> dict[str, str]:

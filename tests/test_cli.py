@@ -12,10 +12,15 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from PIL import Image
+from safetensors.torch import save_file
+from torchvision.models import VisionTransformer
 
 from cltoolkit import learners, networks, sequences
 from cltoolkit.cli import main
 from cltoolkit.cli._words import read_value, settings
+from cltoolkit.networks._vit_lora import MODELS
+from cltoolkit.randomness import seeded
 from cltoolkit.records import Run
 from cltoolkit.training import Settings
 
@@ -96,6 +101,53 @@ def test_the_scenario_is_a_choice(said: Said, tmp_path: Path) -> None:
     run = Run.open(tmp_path / "run")
     assert run.config["sequence"]["scenario"] == "class"
     assert run.config["network"]["arguments"]["num_classes"] == 10
+
+
+@pytest.mark.parametrize(
+    ("place", "word", "tasks"), [("{c}", "classes_per_task=2", 2), ("task {t}/{c}", "names=a,b", 2)]
+)
+def test_a_folder_of_images_is_learned_by_adapters(
+    said: Said, tmp_path: Path, place: str, word: str, tasks: int
+) -> None:
+    """The whole way: images on disk, a frozen transformer from a file, a hypernetwork of adapters; and on again."""
+    images(tmp_path / "images", place)
+    with seeded(0):
+        save_file(VisionTransformer(**MODELS["toy"]._asdict()).state_dict(), tmp_path / "vit.safetensors")
+    words = [f"path={tmp_path / 'images'}", "size=12", word, "epochs=1", "model=toy", "network.rank=2"]
+    words += [f"weights={tmp_path / 'vit.safetensors'}", "learner.hidden=8"]
+    given = ["--learner", "hypernet", "--sequence", "from_folder", "--network", "vit_lora", "--set", *words]
+    status, _, err = said("run", *given, "--device", "cpu", "--quiet", "--out", tmp_path / "run")
+    assert (status, err) == (0, "")
+    run = Run.open(tmp_path / "run")
+    assert (run.status, run.T, run.config["network"]["name"]) == ("finished", tasks, "vit_lora")
+    assert said("resume", tmp_path / "run", "--device", "cpu", "--quiet")[0] == 0
+
+
+def images(folder: Path, place: str) -> None:
+    """Twelve images of each of four classes."""
+    for i in range(48):
+        path = folder / place.format(c=f"class {i % 4}", t=i % 2) / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (10, 14), (60 * (i % 4), 9, i)).save(path)
+
+
+def test_random_frozen_weights_are_one_line_of_warning(said: Said, tmp_path: Path) -> None:
+    images(tmp_path / "images", "{c}")
+    words = [f"path={tmp_path / 'images'}", "size=12", "classes_per_task=2", "shuffle_classes=true", "epochs=1"]
+    given = [
+        "--learner",
+        "finetune",
+        "--sequence",
+        "from_folder",
+        "--network",
+        "vit_lora",
+        "--set",
+        *words,
+        "model=toy",
+    ]
+    status, _, err = said("run", *given, "--device", "cpu", "--quiet", "--out", tmp_path / "run")
+    assert status == 0
+    assert re.fullmatch(r"warning: the frozen weights of toy are random.*weights=.*\n", err)
 
 
 def test_several_seeds_make_several_runs(runs: Path) -> None:
@@ -274,6 +326,8 @@ def test_incomplete_commands_say_how_they_are_used(said: Said, words: list[str])
         ("false", bool, False),
         ("None", int | None, None),
         ("none", str | None, None),
+        ("None", str | os.PathLike[str] | None, None),
+        ("a/b", str | os.PathLike[str] | None, "a/b"),
         ("7", int | None, 7),
         ("a=b", str, "a=b"),
         ("7", int | str, 7),

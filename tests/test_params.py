@@ -245,9 +245,124 @@ def test_tied_weights_are_one_weight():
     assert_close(net(net.initial(0), drawn(3, 4)), module(drawn(3, 4)), rtol=0, atol=0)
 
 
+# Frozen parts
+
+
+def partly_frozen():
+    """A body whose first layer is frozen, and its norm; then a layer of which the weight alone is; then a head."""
+    with seeded(0):
+        module = nn.Sequential(
+            nn.Linear(4, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 3)
+        )
+        nn.init.uniform_(module[1].running_mean)
+    module[:2].requires_grad_(False)
+    module[3].weight.requires_grad_(False)
+    return module
+
+
+def test_frozen_parameters_are_no_weights():
+    net = Stateless(partly_frozen())
+    assert net.frozen == ("0.weight", "0.bias", "1.weight", "1.bias", "3.weight")
+    assert list(net.shapes) == ["3.bias", "5.weight", "5.bias"]
+    assert net.size == 6 + 18 + 3
+    assert set(net.initial(0)) == {*net.shapes, *net.buffers}
+    assert repr(net) == "Stateless(Sequential, 27 weights, 65 frozen, head '5')"
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_with_frozen_parts_it_equals_the_module(training):
+    module = partly_frozen().train(training)
+    net, x = Stateless(module, weights="given"), drawn(6, 4)
+    assert_close(net(net.initial(0), x, training=training), module(x), rtol=0, atol=0)
+
+
+def test_what_holds_a_frozen_parameter_begins_as_given():
+    module = partly_frozen()
+    net = Stateless(module)
+    first, other = net.initial(0), net.initial(1)
+    for name, value in (("3.bias", module[3].bias), ("1.running_mean", module[1].running_mean)):
+        assert torch.equal(first[name], value)
+        assert torch.equal(other[name], value)
+    assert not torch.equal(first["5.weight"], other["5.weight"])
+
+
+def test_gradients_pass_through_what_is_frozen():
+    with seeded(0):
+        module = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+    module[1].requires_grad_(False)
+    net, x = Stateless(module, weights="given"), drawn(6, 4)
+    params = {name: p.requires_grad_() for name, p in net.initial(0).items()}
+    net(params, x).square().sum().backward()
+    module(x).square().sum().backward()
+    for name, p in params.items():
+        assert_close(p.grad, module.get_parameter(name).grad, rtol=0, atol=0)
+
+
+def test_the_frozen_part_is_a_copy_and_the_only_one():
+    module = partly_frozen()
+    net, x = Stateless(module), drawn(6, 4)
+    params = net.initial(0)
+    before = net(params, x)
+    for p in module.parameters():
+        p.data.zero_()
+    assert torch.equal(net(params, x), before)
+    for name, p in net._given.named_parameters():
+        assert name not in net.frozen or p.data_ptr() == net._fixed.values[name].data_ptr()
+    for skeleton in net._modes.values():
+        assert all(value.device.type == "meta" for value in skeleton.state_dict().values())
+
+
+def test_frozen_parts_serve_a_stack_of_weights():
+    net, x = Stateless(partly_frozen()), drawn(6, 4)
+    each = [net.initial(0, k) for k in range(3)]
+    stacked = {name: torch.stack([params[name] for params in each]) for name in each[0]}
+    assert_close(torch.func.vmap(lambda p: net(p, x))(stacked), torch.stack([net(p, x) for p in each]))
+
+
+def test_frozen_parts_used_first_in_evaluation_serve_in_training():
+    net, x = Stateless(partly_frozen()), drawn(6, 4).double()
+    with torch.inference_mode():
+        net({name: p.double() for name, p in net.initial(0).items()}, x)
+    params = {name: p.double().requires_grad_(name in net.shapes) for name, p in net.initial(0).items()}
+    logits = net(params, x)
+    assert logits.dtype == torch.float64
+    logits.sum().backward()
+    assert params["5.weight"].grad.any()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_frozen_parts_follow_the_inputs_to_their_device():
+    net, x = Stateless(partly_frozen()), drawn(6, 4)
+    there = {name: p.cuda() for name, p in net.initial(0).items()}
+    assert_close(net(there, x.cuda()).cpu(), net(net.initial(0), x), rtol=1e-4, atol=1e-4)
+
+
+def test_frozen_parts_and_a_translated_forward_pass(monkeypatch):
+    """What `torch.compile` sees is a function of weights, frozen part and inputs."""
+    seen = []
+    monkeypatch.setattr(torch, "compile", lambda f: lambda *given: seen.append(given) or f(*given))
+    net, x = Stateless(partly_frozen()), drawn(6, 4)
+    plain = net(net.initial(0), x)
+    net.compile()
+    assert torch.equal(net(net.initial(0), x), plain)
+    assert set(seen[0][1]) == set(net.frozen)
+
+
+def test_a_frozen_weight_is_not_to_be_given():
+    net = Stateless(partly_frozen())
+    with pytest.raises(RuntimeError, match=r"unknown \['0.bias'\]"):
+        net(net.initial(0) | {"0.bias": torch.zeros(5)}, drawn(2, 4))
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
+        (
+            lambda: Stateless(network().requires_grad_(False)),
+            ValueError,
+            "every parameter .* is frozen.*requires_grad_",
+        ),
+        (lambda: Stateless(partly_frozen(), head="3"), ValueError, r"head is frozen: \['3.weight'\].*head="),
         (lambda: Stateless(nn.Conv2d(1, 1, 1)), ValueError, "head="),
         (lambda: Stateless(network(), head="tail"), ValueError, "no submodule 'tail'.*'head'"),
         (lambda: Stateless(network(), weights="new"), ValueError, "'drawn' or 'given'"),

@@ -14,6 +14,7 @@ __all__ = ["Builder", "assigned", "check_complete", "default_word", "known", "re
 Builder = Callable[..., Any]
 FROM_SEQUENCE = ("input_shape", "num_classes")  # what the sequence tells a network's builder
 OPTIONS = ("seed", "out", "device", "scenario", "overwrite")  # of the command itself
+ANY_TEXT: tuple[Any, ...] = (str, Path, PathLike)
 SIMPLE = {int: "a whole number", float: "a number", str: "a text", Path: "a path", PathLike: "a path"}
 
 
@@ -124,11 +125,11 @@ def read_value(name: str, text: str, hint: Any) -> Any:
 
 
 def _kinds(hint: Any) -> list[Any]:
-    """The types of a union, in the order in which a text is tried: any text is a str, so that comes last."""
+    """The types of a union, in the order in which a text is tried: any text is a str or a path, so these come last."""
     kinds = (
         [kind for arm in get_args(hint) for kind in _kinds(arm)] if get_origin(hint) in (Union, UnionType) else [hint]
     )
-    return sorted(kinds, key=lambda kind: kind is str)
+    return sorted(kinds, key=lambda kind: kind in ANY_TEXT or get_origin(kind) in ANY_TEXT)
 
 
 def _read(text: str, kind: Any) -> Any:

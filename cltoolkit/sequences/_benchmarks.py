@@ -279,6 +279,7 @@ def split_cifar10(
     classes_per_task: int | Sequence[int] | None = 2,
     *,
     classes: Classes | None = None,
+    shuffle_classes: bool = False,
     augment: bool | str | Augment | None = None,
     normalize: bool = True,
     order: Sequence[int] | None = None,
@@ -294,6 +295,7 @@ def split_cifar10(
     Args:
         classes_per_task: consecutive classes in each task; one number, or one for each task.
         classes: instead, the classes of each task, or a name for each task with its classes.
+        shuffle_classes: whether the classes come in an order that `seed` draws, instead of that of their numbers.
         augment: random change of training batches: True or "crop_flip" for a crop of the image padded by 4 pixels and a
             mirror image with probability ½, "crop", "flip", or a function `(b, 3, 32, 32), generator → (b, 3, 32, 32)`
             of inputs.
@@ -302,7 +304,7 @@ def split_cifar10(
         order: in which order the tasks come; a part of them is allowed.
         scenario: "task", "domain" or "class", see `TaskSequence.as_scenario`.
         validation: fraction of each class's training examples that is set apart; 0 for none.
-        seed: draws the validation part.
+        seed: draws the validation part, and the order of the classes.
         root: folder of data sets in torchvision's layout; by default $CLTOOLKIT_DATA, or else ./data.
         download: whether missing files are fetched.
         verify: whether files must have the published checksums. Either way they are read without running what is in
@@ -316,7 +318,8 @@ def split_cifar10(
         Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
     """
     data = SOURCES["cifar10"].read(root, normalize=normalize, download=download, verify=verify)
-    plan = Plan(scenario=scenario, order=order, validation=validation, seed=seed, augment=augmentation(augment))
+    change = augmentation(augment)
+    plan = Plan(scenario, order, 0.0, validation, seed, change, shuffle_classes)
     return _split(data, plan, classes_per_task, classes, "split CIFAR-10")
 
 
@@ -325,6 +328,7 @@ def split_cifar100(
     classes_per_task: int | Sequence[int] | None = 10,
     *,
     classes: Classes | None = None,
+    shuffle_classes: bool = False,
     augment: bool | str | Augment | None = None,
     normalize: bool = True,
     order: Sequence[int] | None = None,
@@ -340,6 +344,7 @@ def split_cifar100(
     Args:
         classes_per_task: consecutive classes in each task; one number, or one for each task.
         classes: instead, the classes of each task, or a name for each task with its classes.
+        shuffle_classes: whether the classes come in an order that `seed` draws, instead of that of their numbers.
         augment: random change of training batches: True or "crop_flip" for a crop of the image padded by 4 pixels and a
             mirror image with probability ½, "crop", "flip", or a function `(b, 3, 32, 32), generator → (b, 3, 32, 32)`
             of inputs.
@@ -348,7 +353,7 @@ def split_cifar100(
         order: in which order the tasks come; a part of them is allowed.
         scenario: "task", "domain" or "class", see `TaskSequence.as_scenario`.
         validation: fraction of each class's training examples that is set apart; 0 for none.
-        seed: draws the validation part.
+        seed: draws the validation part, and the order of the classes.
         root: folder of data sets in torchvision's layout; by default $CLTOOLKIT_DATA, or else ./data.
         download: whether missing files are fetched.
         verify: whether files must have the published checksums. Either way they are read without running what is in
@@ -362,7 +367,8 @@ def split_cifar100(
         Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
     """
     data = SOURCES["cifar100"].read(root, normalize=normalize, download=download, verify=verify)
-    plan = Plan(scenario=scenario, order=order, validation=validation, seed=seed, augment=augmentation(augment))
+    change = augmentation(augment)
+    plan = Plan(scenario, order, 0.0, validation, seed, change, shuffle_classes)
     return _split(data, plan, classes_per_task, classes, "split CIFAR-100")
 
 

@@ -3,6 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from ._parts import Labelled, Plan, assemble
 __all__ = ["from_folder"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
+CHECKED = 1024  # images whose check is under way at a time
 _LITTER = ("thumbs.db", "desktop.ini")
 _PARTS = {"train": "train", "test": "test", "val": "validation", "valid": "validation", "validation": "validation"}
 
@@ -35,10 +37,12 @@ def from_folder(
     channels: int = 3,
     classes: Classes | None = None,
     classes_per_task: int | Sequence[int] | None = None,
+    shuffle_classes: bool = False,
     names: Sequence[str] | None = None,
     augment: bool | str | Augment | None = None,
     in_memory: InMemory = "auto",
     workers: int = 0,
+    verify: bool = True,
     test_fraction: float = 0.2,
     order: Sequence[int] | None = None,
     scenario: Scenario = "task",
@@ -51,24 +55,28 @@ def from_folder(
     there is one, `val`:
 
     - `path/class/image.png`: classes are dealt out to tasks by `classes_per_task` or `classes`;
-    - `path/task/class/image.png`: each folder is a task; `train` and `test` may also lie inside each of them.
+    - `path/task/class/image.png`: each folder is a task; `train` and `test` may also lie inside each of them. With
+      `classes_per_task` or `classes`, the outer folders are no tasks but domains, and a class is found in all of them.
 
     Args:
         path: the folder.
         size: images are resized to this (height, width); one number for a square. None where all have one size already.
         channels: 3 for color, 1 for gray.
-        classes: as in `from_arrays`, for the first layout.
-        classes_per_task: as in `from_arrays`, for the first layout.
+        classes: as in `from_arrays`.
+        classes_per_task: as in `from_arrays`.
+        shuffle_classes: whether `classes_per_task` deals out the classes in an order that `seed` draws, instead of by
+            name.
         names: of the tasks.
         augment: random change of training batches, as in `from_arrays`.
         in_memory: as in `from_dataset`.
         workers: processes that read ahead, where images are read as needed.
+        verify: whether every image is read once before training, so that a damaged one is found now.
         test_fraction: of each class, where there is no folder `test`.
         order: in which order the tasks come; a part of them is allowed.
         scenario: "task", "domain" or "class", see `TaskSequence.as_scenario`.
         validation: fraction of each class's training examples that is set apart, where there is no folder `val`; 0 for
             none.
-        seed: draws the test and validation parts.
+        seed: draws the test and validation parts, and the order of the classes.
 
     Raises:
         FileNotFoundError: if the folder does not exist.
@@ -76,24 +84,25 @@ def from_folder(
             are named), or they differ in size and no `size` is given.
     """
     root = Path(path)
-    plan = Plan(scenario, order, test_fraction, validation, seed, augmentation(augment))
+    plan = Plan(scenario, order, test_fraction, validation, seed, augmentation(augment), shuffle_classes)
     found = _found(root)
     reader = Reader(in_memory, workers, None, seed)
     codes, labels = coded([place.label for place in found["train"]])
     parts, ids = {}, {}
     for part, places in found.items():
         images = Images(tuple(place.path for place in places), _size(size), channels)
-        images.check()
+        if verify:
+            images.check()
         y = codes if part == "train" else recoded([place.label for place in places], labels, f"{part} classes")
         parts[part] = reader.read(Inputs(images), y)
         ids[part] = [place.task for place in places]
-    by_task = None if found["train"][0].task is None else ids
+    by_class = found["train"][0].task is None or classes is not None or classes_per_task is not None
     return assemble(
         Labelled(parts, labels),
         plan,
         classes=classes,
         classes_per_task=classes_per_task,
-        task_ids=by_task,
+        task_ids=None if by_class else ids,
         names=names,
         title=root.name,
     )
@@ -194,6 +203,12 @@ class Images(Dataset[Tensor]):
         return len(self.paths)
 
     def __getitem__(self, i: int) -> Tensor:
+        try:
+            return self._read(i)
+        except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises over damaged files
+            raise ValueError(f"{self.paths[i]} cannot be read as an image ({error}); replace or remove it") from error
+
+    def _read(self, i: int) -> Tensor:
         from PIL import Image
 
         with Image.open(self.paths[i]) as image:
@@ -211,11 +226,20 @@ class Images(Dataset[Tensor]):
         """
         broken: list[Path] = []
         sizes: dict[tuple[int, ...], Path] = {}
-        for i in tqdm(range(len(self)), desc="checking images", unit="image", delay=1, leave=False):
-            try:
-                sizes.setdefault(tuple(self[i].shape[1:]), self.paths[i])
-            except (OSError, ValueError, SyntaxError):  # what Pillow raises over damaged files
-                broken.append(self.paths[i])
+        with (
+            ThreadPoolExecutor(
+                min(os.cpu_count() or 1, 16)
+            ) as threads,  # Pillow decodes without the interpreter's lock
+            tqdm(total=len(self), desc="checking images", unit="image", delay=1, leave=False) as bar,
+        ):
+            for start in range(0, len(self), CHECKED):
+                rows = range(start, min(start + CHECKED, len(self)))
+                for i, shape in zip(rows, threads.map(self._shape, rows), strict=True):
+                    if shape is None:
+                        broken.append(self.paths[i])
+                    else:
+                        sizes.setdefault(shape, self.paths[i])
+                bar.update(len(rows))
         if broken:
             raise ValueError(
                 f"{len(broken)} of {len(self)} images cannot be read: {_listed(broken)}. Replace or remove them."
@@ -227,3 +251,10 @@ class Images(Dataset[Tensor]):
                 "width). "
                 f"Resize them with size={max(*a, *b)}."
             )
+
+    def _shape(self, i: int) -> tuple[int, ...] | None:
+        """(height, width) of an image, None if it cannot be read."""
+        try:
+            return tuple(self[i].shape[1:])
+        except ValueError:
+            return None

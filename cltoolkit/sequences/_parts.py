@@ -54,6 +54,7 @@ class Plan:
         validation: fraction of each class's training examples kept for validation, where none are given; 0 for none.
         seed: what draws these parts.
         augment: random change of training batches.
+        shuffle: whether classes are dealt out to tasks in an order that the seed draws.
     """
 
     scenario: Scenario = "task"
@@ -62,11 +63,18 @@ class Plan:
     validation: float = 0.0
     seed: int = 0
     augment: Augment | None = None
+    shuffle: bool = False
 
     def __post_init__(self) -> None:
         for name, fraction in (("test", self.test), ("validation", self.validation)):
             if not 0 <= fraction < 1:
                 raise ValueError(f"expected {name} as a fraction of the examples, 0 <= {name} < 1; got {fraction}")
+
+    def dealt(self, labels: Sequence[Label]) -> tuple[Label, ...]:
+        """The classes in the order in which tasks take them."""
+        if not self.shuffle:
+            return tuple(labels)
+        return tuple(labels[i] for i in torch.randperm(len(labels), generator=stream(self.seed, "classes")).tolist())
 
     def task(self, name: str, data: Labelled) -> Task:
         """One task of all the classes of `data`."""
@@ -150,7 +158,9 @@ def by_classes(
     names: Sequence[str] | None,
 ) -> list[Task]:
     """One task for each group of classes."""
-    groups = group(data.labels, classes=classes, classes_per_task=classes_per_task)
+    if plan.shuffle and classes is not None:
+        raise ValueError("shuffle_classes deals out the classes for classes_per_task; with classes= leave it out")
+    groups = group(plan.dealt(data.labels), classes=classes, classes_per_task=classes_per_task)
     if isinstance(classes, Mapping) and names is None:
         names = list(classes)
     titles = named(names, groups)
@@ -182,6 +192,8 @@ def assemble(
         return plan.sequence(
             by_classes(data, plan, classes=classes, classes_per_task=classes_per_task, names=names), title
         )
+    if plan.shuffle:
+        raise ValueError("shuffle_classes deals out the classes for classes_per_task; here tasks are formed otherwise")
     if classes is not None or classes_per_task is not None:
         raise ValueError("tasks are formed by task_ids or by classes, not by both; leave one out")
     codes, found = coded(task_ids["train"], "task_ids")

@@ -129,6 +129,16 @@ def test_cifar_batches_become_images(build, classes, n, root):
     assert torch.equal(made[0].train.x[0], torch.from_numpy(draw(per_file, 3072))[0].view(3, 32, 32))
 
 
+@pytest.mark.parametrize("build", [sequences.split_cifar10, sequences.split_cifar100])
+def test_cifar_classes_come_in_an_order_of_the_seed(build, root):
+    plain, dealt, other = (
+        [c for task in build(root=root, verify=False, validation=0.5, **options) for c in task.classes]
+        for options in ({}, {"shuffle_classes": True}, {"shuffle_classes": True, "seed": 1})
+    )
+    assert plain == sorted(plain) == sorted(dealt) == sorted(other)
+    assert len({str(order) for order in (plain, dealt, other)}) == 3
+
+
 def test_cifar_augmentation_is_named(root):
     build = sequences.split_cifar10
     assert build(root=root, verify=False)[0].augment is None

@@ -260,6 +260,56 @@ def test_folder_is_built_again_from_its_recipe(tmp_path):
     assert content(sequences.build(made.recipe)) == content(made)
 
 
+def test_classes_are_dealt_out_in_an_order_of_the_seed(tmp_path):
+    write(tmp_path)
+    plain = from_folder(tmp_path, classes_per_task=2)
+    dealt = {seed: from_folder(tmp_path, classes_per_task=2, shuffle_classes=True, seed=seed) for seed in range(4)}
+    groups = {seed: [task.classes for task in made] for seed, made in dealt.items()}
+    assert len({str(g) for g in groups.values()}) > 1
+    assert all(sorted(sum(g, ())) == sorted(NAMES) for g in groups.values())
+    assert content(from_folder(tmp_path, classes_per_task=2, shuffle_classes=True, seed=1)) == content(dealt[1])
+    assert content(sequences.build(dealt[1].recipe)) == content(dealt[1])
+    assert by_class(dealt[0]) == by_class(plain)  # which examples train and test is another matter
+
+
+def by_class(sequence):
+    """The examples of each class, by part."""
+    return {
+        (task.classes[c], part): data.x[data.y == task.outputs[c]].tolist()
+        for task in sequence
+        for part, data in task.parts.items()
+        for c in range(len(task.classes))
+    }
+
+
+@pytest.mark.parametrize("options", [{}, {"classes": [["ant", "cat"], ["bee", "dog"]]}])
+def test_a_shuffle_needs_classes_to_deal_out(tmp_path, options):
+    write(tmp_path, place="{half}/{name}/{i}.png")
+    with pytest.raises(ValueError, match="shuffle_classes deals out the classes for classes_per_task"):
+        from_folder(tmp_path, shuffle_classes=True, **options)
+
+
+def test_outer_folders_are_domains_where_classes_form_the_tasks(tmp_path):
+    """The same tasks as from folders of classes alone; without the domains' names."""
+    write(tmp_path / "flat")
+    for i, (image, label) in enumerate(zip(IMAGES, LABELS.tolist(), strict=True)):
+        folder = tmp_path / "domains" / ("sketch" if i % 3 else "clipart") / NAMES[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / f"{i:02}.png")
+    flat, domains = (from_folder(tmp_path / name, classes_per_task=2) for name in ("flat", "domains"))
+    assert [(task.name, task.classes) for task in domains] == [(task.name, task.classes) for task in flat]
+    assert [sum(map(len, task.parts.values())) for task in domains] == [24, 24]
+    assert [task.name for task in from_folder(tmp_path / "domains")] == ["clipart", "sketch"]
+
+
+def test_a_damaged_image_is_named_when_it_comes_to_it(tmp_path):
+    whole = (write(tmp_path) / "dog/40.png").read_bytes()
+    (tmp_path / "dog/40.png").write_bytes(whole[: len(whole) // 2])
+    made = from_folder(tmp_path, classes_per_task=2, in_memory=False, verify=False)
+    with pytest.raises(ValueError, match=r"dog/40.png cannot be read as an image .*; replace or remove it"):
+        content(made)
+
+
 def test_litter_is_passed_over(tmp_path):
     write(tmp_path)
     for name in (".DS_Store", "ant/Thumbs.db", "README.txt", ".git/config"):
