@@ -26,6 +26,7 @@ from cltoolkit.hypernetworks import (
 )
 from cltoolkit.hypernetworks import _wide as wide
 from cltoolkit.params import unpack
+from cltoolkit.randomness import stream
 
 MLP = {
     "0.weight": (7, 5),
@@ -717,3 +718,34 @@ def test_the_penalty_holds_earlier_weights_while_the_current_ones_move() -> None
     (free, reached), (held, still_reached) = drift(0), drift(1)
     assert held < free / 100
     assert max(reached, still_reached) < 0.05
+
+
+# Weights that begin at zero.
+
+
+@pytest.mark.parametrize("output", ["full", "chunked", "low_rank"])
+def test_weights_named_zero_begin_there_for_every_task_and_learn(output: str) -> None:
+    shapes = {"down": torch.Size([2, 6]), "up": torch.Size([6, 2]), "bias": torch.Size([6])}
+    hypernet = Hypernetwork(shapes, embedding_dim=4, hidden=(8,), output=output, chunk_size=7, zero=["up"])
+    plain = Hypernetwork(shapes, embedding_dim=4, hidden=(8,), output=output, chunk_size=7)
+    embeddings = torch.randn(5, 4, generator=stream(0, "test"))
+    generated, ungated = unpack(hypernet(embeddings), shapes), unpack(plain(embeddings), shapes)
+    assert not generated["up"].any()
+    assert torch.equal(generated["down"], ungated["down"])
+    hypernet(embeddings).sum().backward()
+    assert hypernet.gates.grad.abs().item() > 0
+    with torch.no_grad():
+        hypernet.gates.fill_(1.0)
+    assert torch.equal(hypernet(embeddings), plain(embeddings))
+
+
+def test_gates_and_the_gram_form_do_not_meet() -> None:
+    hypernet = Hypernetwork({"up": torch.Size([6, 2])}, embedding_dim=4, zero=["up"])
+    assert OutputRegularizer(hypernet, torch.zeros(300, 4), max_tasks=None).form == "batched"
+    with pytest.raises(ValueError, match="behind gates, chunks pass different linear maps"):
+        OutputRegularizer(hypernet, torch.zeros(3, 4), form="gram")
+
+
+def test_a_name_that_is_no_weight_cannot_begin_at_zero() -> None:
+    with pytest.raises(ValueError, match=r"expected names of target weights in zero=; got \['down'\]"):
+        Hypernetwork({"up": torch.Size([6, 2])}, zero=["down"])

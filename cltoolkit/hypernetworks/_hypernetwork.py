@@ -1,7 +1,7 @@
 """The hypernetwork: every weight of a target network as a function of a task embedding."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import cast
 
@@ -84,8 +84,10 @@ class Hypernetwork(nn.Module):
       chunk k is W φ(e, c_k) + b + o_k;
     - "low_rank": Θ(e) = U g(e) + b + o with `rank` features g: all tasks lie in one affine subspace of that dimension.
 
-    The constant o is 1 for the gains of normalization layers, else 0. Embeddings belong to the learner, so their number
-    is never fixed here; they are expected to begin as N(0, 1). All tasks and chunks go through in one batch.
+    The constant o is 1 for the gains of normalization layers, else 0. Each weight tensor named in `zero` passes a learned
+    gate that begins at 0, and so it begins at zero itself, as the second factor of a low-rank adapter must. Embeddings
+    belong to the learner, so their number is never fixed here; they are expected to begin as N(0, 1). All tasks and
+    chunks go through in one batch.
 
     With `initialization="hyperfan"` a generated weight tensor begins with variance 2 / fan_in: for "full" and
     "low_rank" through the rows of the last layer, for "chunked" through one fixed scale per chunk (the root mean square
@@ -103,6 +105,7 @@ class Hypernetwork(nn.Module):
         rank: dimension of the subspace of a "low_rank" output.
         activation: of the hidden layers, by its name in torch: "relu", "elu", "tanh", ...
         initialization: "hyperfan", or "plain" for the published one: Xavier-uniform matrices, zero biases, o = 0.
+        zero: names of target weights that begin at zero, for every task.
         generator: where the initial weights are drawn from; by default one with seed 0. The global generator is not
             used.
 
@@ -128,6 +131,7 @@ class Hypernetwork(nn.Module):
     """
 
     offset: Tensor | None
+    gate_of: Tensor | None
 
     def __init__(
         self,
@@ -141,6 +145,7 @@ class Hypernetwork(nn.Module):
         rank: int = 16,
         activation: str = "relu",
         initialization: str = "hyperfan",
+        zero: Collection[str] = (),
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -172,6 +177,8 @@ class Hypernetwork(nn.Module):
         offset = gain_offset(self.shapes)
         needed = initialization == "hyperfan" and bool(offset.any())
         self.register_buffer("offset", offset if needed else None, persistent=False)
+        self.gates = nn.Parameter(torch.zeros(len(zero))) if zero else None
+        self.register_buffer("gate_of", _places(self.shapes, zero) if zero else None, persistent=False)
         self.reset(generator)
 
     @torch.no_grad()
@@ -184,6 +191,8 @@ class Hypernetwork(nn.Module):
         generator = torch.Generator().manual_seed(0) if generator is None else generator
         if self.basis.chunks is not None:
             draw_normal(self.basis.chunks, generator)
+        if self.gates is not None:
+            self.gates.zero_()
         if self.initialization == "plain":
             _reset_plain(self, generator)
         else:
@@ -205,11 +214,22 @@ class Hypernetwork(nn.Module):
         flat = self.output(self.basis(embeddings)).flatten(1)  # (T, K * C)
         if flat.shape[1] > self.size:
             flat = flat[:, : self.size]  # the last chunk is truncated
+        if self.gates is not None and self.gate_of is not None:
+            flat = flat * torch.cat([self.gates.new_ones(1), self.gates])[self.gate_of]
         return flat if self.offset is None else flat + self.offset
 
     def extra_repr(self) -> str:
         weights = sum(p.numel() for p in self.parameters())
         return f"{weights:,} weights generate {self.size:,} in {self.num_chunks} chunk(s)"
+
+
+def _places(shapes: Mapping[str, torch.Size], zero: Collection[str]) -> Tensor:
+    """For every scalar, which gate it passes: 1 + the position of its name in `zero`; 0 for none. `(P,)`."""
+    unknown = [name for name in zero if name not in shapes]
+    if unknown:
+        raise ValueError(f"expected names of target weights in zero=; got {unknown}, which are none")
+    place = {name: i for i, name in enumerate(zero, 1)}
+    return torch.cat([torch.full((shape.numel(),), place.get(name, 0)) for name, shape in shapes.items()])
 
 
 def _reset_plain(net: Hypernetwork, generator: torch.Generator) -> None:

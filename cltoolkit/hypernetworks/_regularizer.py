@@ -132,8 +132,8 @@ class OutputRegularizer(nn.Module):
         form: "batched" or "gram".
 
     Raises:
-        ValueError: if a shape does not fit, `max_tasks` is not positive, the form is unknown, or a mask meets the Gram
-            form.
+        ValueError: if a shape does not fit, `max_tasks` is not positive, the form is unknown, or a mask or gates meet
+            the Gram form.
 
     References:
         von Oswald et al., Continual learning with hypernetworks, ICLR 2020, eq. 2 and §2.1.
@@ -172,6 +172,8 @@ class OutputRegularizer(nn.Module):
         self.num_parts = -(-self.num_tasks // max(self.num_drawn, 1))
         if mask is not None:
             form = _masked_form(form, mask, (self.num_tasks, hypernet.size))
+        if hypernet.gates is not None:
+            form = _gated_form(form)
         if form == "auto":
             rows = self.num_drawn * hypernet.num_chunks
             form = cheaper_form(rows=rows, width=hypernet.basis.width, outputs=hypernet.chunk_size)
@@ -301,6 +303,12 @@ def _remember_outputs(hypernet: Hypernetwork, embeddings: Tensor) -> dict[str, T
 def _remember_layer(hypernet: Hypernetwork, embeddings: Tensor) -> dict[str, Tensor]:
     weight, bias = hypernet.output.weight.detach().clone(), hypernet.output.bias.detach().clone()
     return {"features": hypernet.basis(embeddings), "weight": weight, "bias": bias}
+
+
+def _gated_form(form: str) -> str:
+    if form == "gram":
+        raise ValueError("behind gates, chunks pass different linear maps, which the Gram form cannot sum up; use 'auto'")
+    return "batched"
 
 
 def _masked_form(form: str, mask: Tensor, shape: tuple[int, int]) -> str:

@@ -71,6 +71,7 @@ class GeneratedWeights(nn.Module):
             rank=rank,
             activation=activation,
             initialization=initialization,
+            zero=net.zero_names,
         )
         self.embedding = nn.Parameter(torch.zeros(embedding_dim))
         self.register_buffer("embeddings", torch.zeros(0, embedding_dim))
