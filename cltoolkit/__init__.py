@@ -1,13 +1,14 @@
 """cltoolkit: an interactive toolkit for analysing continual learning.
 
 The rooms: `sequences` and `networks` (what to learn, and with which network), `learners` (one file per method),
-`training` (the one loop), `records` and `metrics` (what came out), `plots` (how it looks). Everyday names are here.
+`training` (the one loop), `records` and `metrics` (what came out), `transferability` and `embeddings` (how tasks relate),
+`orders` (what if they came in another order), `plots` (how it looks). Everyday names are here.
 """
 
 import importlib
 from typing import Any
 
-from . import hypernetworks, learners, metrics, networks, sequences
+from . import embeddings, hypernetworks, learners, metrics, networks, orders, sequences, transferability
 from .metrics import explain
 from .params import Params, Stateless, pack, unpack
 from .randomness import stream
@@ -25,6 +26,7 @@ __all__ = [
     "Streamed",
     "Task",
     "TaskSequence",
+    "embeddings",
     "evaluate",
     "explain",
     "hypernetworks",
@@ -32,6 +34,7 @@ __all__ = [
     "learners",
     "metrics",
     "networks",
+    "orders",
     "pack",
     "plots",
     "restore",
@@ -40,6 +43,7 @@ __all__ = [
     "steps",
     "stream",
     "train",
+    "transferability",
     "unpack",
 ]
 

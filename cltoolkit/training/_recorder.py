@@ -186,5 +186,5 @@ def _with_rows(old: np.ndarray | None, t: int, rows: np.ndarray, total: int) -> 
     new = np.full((total, total, *shape), np.nan)
     if old is not None:
         new[tuple(map(slice, old.shape))] = old
-    new[(t, slice(len(rows)), *map(slice, rows.shape[1:]))] = rows
+    new[t][tuple(map(slice, rows.shape))] = rows
     return new
