@@ -13,7 +13,10 @@ from cltoolkit.tasks import Examples, Scenario, Task, TaskSequence
 
 FEATURES = 6
 # For learners that are large by default.
-SMALL: dict[str, dict[str, Any]] = {"HyperNet": {"embedding_dim": 4, "hidden": (8,)}}
+SMALL: dict[str, dict[str, Any]] = {
+    "HyperNet": {"embedding_dim": 4, "hidden": (8,)},
+    "HEmbedding": {"embedding_dim": 4, "hidden": (8,), "guidance_weight": 0.5},
+}
 
 
 def sequence(count: int = 3, *, scenario: Scenario = "task", n: int = 22, noise: float = 0.3) -> TaskSequence:

@@ -7,13 +7,16 @@ from torch import nn
 from ..params import Stateless
 from ._base import Learner, Phase
 from ._finetune import Finetune
+from ._h_embedding import HEmbedding
 from ._hypernet import HyperNet
 from ._joint import Joint
 from ._separate import Separate
 
-__all__ = ["METHODS", "Finetune", "HyperNet", "Joint", "Learner", "Phase", "Separate", "build"]
+__all__ = ["METHODS", "Finetune", "HEmbedding", "HyperNet", "Joint", "Learner", "Phase", "Separate", "build"]
 
-METHODS: dict[str, type[Learner]] = {method.__name__: method for method in (Finetune, Joint, Separate, HyperNet)}
+METHODS: dict[str, type[Learner]] = {
+    method.__name__: method for method in (Finetune, Joint, Separate, HyperNet, HEmbedding)
+}
 
 
 def build(name: str, net: nn.Module | Stateless, config: dict[str, Any]) -> Learner:

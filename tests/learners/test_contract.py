@@ -219,7 +219,13 @@ def everything(learner: Learner) -> set[str]:
 
 
 # Which of an earlier task's weights a method promises to leave as they are, to the bit.
-PROMISES: dict[str, Promise] = {"Finetune": nothing, "Joint": nothing, "Separate": everything, "HyperNet": statistics}
+PROMISES: dict[str, Promise] = {
+    "Finetune": nothing,
+    "Joint": nothing,
+    "Separate": everything,
+    "HyperNet": statistics,
+    "HEmbedding": statistics,
+}
 
 
 @every_case
