@@ -4,12 +4,42 @@ Nothing is shown, saved or restyled here. Each picture has a sentence for those 
 Colors are told apart by the color-blind, and by line style or marker in grey.
 """
 
+from ._agreement import agreement
 from ._anytime import anytime
 from ._average import average_so_far
 from ._axes import alt_text
 from ._compare import compare
 from ._curves import curves
+from ._discrepancy import discrepancy
 from ._examples import examples
+from ._guidance import guidance
+from ._h_embedding_fit import h_embedding_fit
 from ._matrix import accuracy_matrix
+from ._orders import orders, orders_measured
+from ._task_map import shepard, task_map
+from ._trajectories import embedding_trajectories
+from ._transfer_matrix import transfer_matrix
+from ._transfer_scatter import transfer_scatter
+from ._trilateration import trilateration
 
-__all__ = ["accuracy_matrix", "alt_text", "anytime", "average_so_far", "compare", "curves", "examples"]
+__all__ = [
+    "accuracy_matrix",
+    "agreement",
+    "alt_text",
+    "anytime",
+    "average_so_far",
+    "compare",
+    "curves",
+    "discrepancy",
+    "embedding_trajectories",
+    "examples",
+    "guidance",
+    "h_embedding_fit",
+    "orders",
+    "orders_measured",
+    "shepard",
+    "task_map",
+    "transfer_matrix",
+    "transfer_scatter",
+    "trilateration",
+]

@@ -67,6 +67,11 @@ def marker(i: int, n: int) -> str:
     return MARKERS[i % FEW] if n <= FEW else ""
 
 
+def look(i: int, n: int) -> dict[str, Any]:
+    """Color and marker of point i of n."""
+    return {"color": style(i, n)["color"], "marker": marker(i, n) or "o"}
+
+
 def short(name: str, length: int = 18) -> str:
     """A name cut to a length, in the middle, for names often differ at their ends; the cut is visible."""
     return name if len(name) <= length else f"{name[: length // 2]}…{name[-((length - 1) // 2) :]}"
