@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from . import experiments, fit_overhead, growth, hypernet_step, hypnettorch, import_time
+from . import experiments, fit_overhead, growth, hypernet_step, hypnettorch, import_time, placement, transferability
 from ._report import HERE, copy_into_readme, save, table
 
 TIMINGS = {
@@ -15,8 +15,19 @@ TIMINGS = {
     "growth": growth.run,
     "fit_overhead": fit_overhead.run,
     "hypnettorch": hypnettorch.run,
+    "transferability": transferability.run,
+    "placement": placement.run,
 }
-ORDER = ("hypernet_step", "growth", "hypnettorch", "fit_overhead", "import_time", "experiments")  # in the README
+ORDER = (  # in the README
+    "hypernet_step",
+    "growth",
+    "hypnettorch",
+    "fit_overhead",
+    "transferability",
+    "placement",
+    "import_time",
+    "experiments",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
