@@ -64,7 +64,7 @@ STUDIES = {
         _mlp(64, 64),
         epochs=10,
         batch=32,
-        seeds=tuple(range(5)),
+        seeds=tuple(range(15)),
     ),
     "split_mnist": Study(
         "split MNIST, 5 × 2",

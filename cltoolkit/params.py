@@ -1,6 +1,7 @@
 """A target network apart from its weights: `net(params, x)`, wherever a learner takes the weights from."""
 
 import copy
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -141,6 +142,14 @@ class Stateless:
                         part.reset_parameters()
         own = ((name, p) for name, p in module.named_parameters() if p.requires_grad)
         return {name: value.detach() for name, value in (*own, *module.named_buffers())}
+
+    def fingerprint(self, seed: int, *key: int | str) -> str:
+        """A hash of the network's structure, of its `initial` weights, and of those that are frozen."""
+        sha = hashlib.sha256(f"{self._given}|{self.head}|{self.weights}".encode())
+        for name, value in (self.initial(seed, *key) | self._fixed.values).items():
+            sha.update(f"{name}{value.dtype}{tuple(value.shape)}".encode())
+            sha.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return sha.hexdigest()
 
     @property
     def zero_names(self) -> tuple[str, ...]:

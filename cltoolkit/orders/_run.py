@@ -15,8 +15,7 @@ from ..learners import Learner
 from ..metrics import average_accuracy, learning_accuracy
 from ..records import Run, RunError
 from ..tasks import TaskSequence
-from ..training import resume, train
-from ..training._rebuild import same_learner, same_sequence
+from ..training import resume, same_learner, same_sequence, train
 from ._predict import Orders
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@
 |---|---|
 | inside scikit-learn, no download | `split_digits`, `permuted_digits`, `rotated_digits` |
 | drawn, with the true relation of the tasks | `related_gaussians` |
-| through torchvision | `split_mnist`, `permuted_mnist`, `rotated_mnist`, the same of `fashion_mnist`, `split_cifar10`,
-`split_cifar100` | | your own | `from_arrays`, `from_dataset`, `from_folder` |
+| through torchvision, gray | `split_mnist`, `permuted_mnist`, `rotated_mnist`, the same of `fashion_mnist` |
+| through torchvision, in color | `split_cifar10`, `split_cifar100`, `cifar100_superclasses` |
+| your own | `from_arrays`, `from_dataset`, `from_folder` |
 """
 
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from ..tasks import TaskSequence
 from ._arrays import from_arrays
 from ._augment import crop, crop_flip, flip
 from ._benchmarks import (
+    cifar100_superclasses,
     permuted_fashion_mnist,
     permuted_mnist,
     rotated_fashion_mnist,
@@ -32,6 +34,7 @@ from ._gaussians import related_gaussians
 
 __all__ = [
     "build",
+    "cifar100_superclasses",
     "crop",
     "crop_flip",
     "flip",
@@ -68,6 +71,7 @@ _BUILDERS: dict[str, Callable[..., TaskSequence]] = {
         rotated_fashion_mnist,
         split_cifar10,
         split_cifar100,
+        cifar100_superclasses,
         from_folder,
     )
 }

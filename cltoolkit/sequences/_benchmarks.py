@@ -11,8 +11,10 @@ from ._groups import Classes
 from ._parts import Labelled, Plan, by_classes, variants
 from ._pixels import permutations, rotations
 from ._sources import SOURCES, Root
+from ._superclasses import SUPERCLASSES
 
 __all__ = [
+    "cifar100_superclasses",
     "permuted_fashion_mnist",
     "permuted_mnist",
     "rotated_fashion_mnist",
@@ -370,6 +372,51 @@ def split_cifar100(
     change = augmentation(augment)
     plan = Plan(scenario, order, 0.0, validation, seed, change, shuffle_classes)
     return _split(data, plan, classes_per_task, classes, "split CIFAR-100")
+
+
+@recipe
+def cifar100_superclasses(
+    *,
+    augment: bool | str | Augment | None = None,
+    normalize: bool = True,
+    order: Sequence[int] | None = None,
+    scenario: Scenario = "task",
+    validation: float = 0.1,
+    seed: int = 0,
+    root: Root = None,
+    download: bool = True,
+    verify: bool = True,
+) -> TaskSequence:
+    """CIFAR-100 in its twenty superclasses of five classes each, tasks of known kinship; inputs `(3, 32, 32)`.
+
+    The tasks are named by superclass, from "aquatic mammals" to "vehicles 2", and have 2,500 training and 500 test
+    photographs each. With the same `seed` each of them is in the same part as in `split_cifar100`.
+
+    Args:
+        augment: random change of training batches: True or "crop_flip" for a crop of the image padded by 4 pixels and a
+            mirror image with probability ½, "crop", "flip", or a function `(b, 3, 32, 32), generator → (b, 3, 32, 32)`
+            of inputs.
+        normalize: whether inputs have mean 0 and standard deviation 1 over the training images; otherwise they are in
+            [0, 1].
+        order: in which order the tasks come; a part of them is allowed.
+        scenario: "task", "domain" or "class", see `TaskSequence.as_scenario`.
+        validation: fraction of each class's training examples that is set apart; 0 for none.
+        seed: draws the validation part.
+        root: folder of data sets in torchvision's layout; by default $CLTOOLKIT_DATA, or else ./data.
+        download: whether missing files are fetched.
+        verify: whether files must have the published checksums. Either way they are read without running what is in
+            them.
+
+    Raises:
+        FileNotFoundError: if a file is missing and may or can not be downloaded.
+        ValueError: if a file is damaged or, with `verify`, is another than the published one.
+
+    References:
+        Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
+    """
+    data = SOURCES["cifar100"].read(root, normalize=normalize, download=download, verify=verify)
+    plan = Plan(scenario, order, 0.0, validation, seed, augmentation(augment))
+    return _split(data, plan, None, SUPERCLASSES, "CIFAR-100 superclasses")
 
 
 def _split(

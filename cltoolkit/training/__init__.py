@@ -3,6 +3,18 @@
 from ._evaluate import evaluate, infer_task
 from ._extend import restore
 from ._loop import Step, steps
+from ._rebuild import same_learner, same_sequence
 from ._train import Settings, resume, train
 
-__all__ = ["Settings", "Step", "evaluate", "infer_task", "restore", "resume", "steps", "train"]
+__all__ = [
+    "Settings",
+    "Step",
+    "evaluate",
+    "infer_task",
+    "restore",
+    "resume",
+    "same_learner",
+    "same_sequence",
+    "steps",
+    "train",
+]

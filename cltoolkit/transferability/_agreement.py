@@ -97,7 +97,7 @@ def _aligned(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Both `(S, T)` in the score's order, NaN wherever one of them does not count."""
     for kind in ("sources", "targets"):
-        mine, theirs = set(getattr(score, kind)), set(getattr(true, kind))
+        mine, theirs = set(vars(score)[kind]), set(vars(true)[kind])
         if mine != theirs:
             raise ValueError(
                 f"expected {what} to have the same {kind}; only one of them has {sorted(mine ^ theirs)[:5]}; "

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from safetensors.numpy import save as to_safetensors
 
-from ..params import Params, Stateless
+from ..params import Params
 from ..records import RunError, read_tensors, write_atomically
 
-__all__ = ["Cache", "fingerprint"]
+__all__ = ["Cache"]
 
 VERSION = 1  # of what is computed; a change of numbers is a new version
 Values = dict[str, list[float]]
@@ -71,17 +71,6 @@ class Cache:
     def holds(self, name: str) -> bool:
         """Whether there is a file of values under a name; whether it can be read will be seen."""
         return self.folder is not None and (self.folder / f"{name}.json").exists()
-
-
-def fingerprint(net: Stateless, initial: Params) -> str:
-    """A hash of a network's structure, of the weights with which it begins, and of those that are frozen."""
-    module = net._given
-    sha = hashlib.sha256(f"{module}|{net.head}|{net.weights}".encode())
-    frozen = {name: value for name, value in module.named_parameters() if name in net.frozen}
-    for name, value in (*initial.items(), *frozen.items()):
-        sha.update(f"{name}{value.dtype}{tuple(value.shape)}".encode())
-        sha.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return sha.hexdigest()
 
 
 def _checked(read: Any, like: Mapping[str, int]) -> Values:

@@ -61,10 +61,10 @@ class TransferMatrix:
 
     def __post_init__(self) -> None:
         for name in ("sources", "targets"):
-            object.__setattr__(self, name, _names(name, getattr(self, name)))
+            object.__setattr__(self, name, _names(name, vars(self)[name]))
         shape = (len(self.sources), len(self.targets))
         for name in ARRAYS:
-            given = getattr(self, name)
+            given = vars(self)[name]
             if given is not None:
                 object.__setattr__(self, name, _array(name, given, shape))
         if self.values is None:
@@ -134,7 +134,7 @@ class TransferMatrix:
             ValueError: if the settings hold something that JSON has no word for.
         """
         file = Path(path)
-        arrays = {name: _as_json(getattr(self, name)) for name in ARRAYS}
+        arrays = {name: _as_json(vars(self)[name]) for name in ARRAYS}
         head = {"format": FORMAT, "version": VERSION, "estimator": self.estimator}
         names = {"sources": self.sources, "targets": self.targets, "settings": self.settings}
         try:

@@ -13,7 +13,7 @@ from ..devices import pick_device
 from ..params import Params, Stateless
 from ..randomness import key_seed
 from ..tasks import TaskSequence
-from ._cache import Cache, Values, fingerprint
+from ._cache import Cache, Values
 from ._fine_tune import Adam, cycled, rows_of, stacked, train_networks
 from ._matrix import TransferMatrix
 from ._meter import Meter, Tick
@@ -99,7 +99,7 @@ def measured_transfer(
     at_once = batch_networks or _at_once(target, place)
     configuration = {
         "sequence": sequence.description,
-        "network": fingerprint(target, target.initial(settings.of(0), "weights")),
+        "network": target.fingerprint(settings.of(0), "weights"),
         "settings": asdict(settings),
     }
     kept = Cache(cache, configuration)
@@ -129,7 +129,7 @@ class _Settings:
 
     def check(self, sequence: TaskSequence, repeats: int, batch_networks: int | None) -> None:
         """Raises a ValueError for the first value that is out of range."""
-        whole = {name: getattr(self, name) for name in ("epochs", "batch_size", "target_samples", "fine_tune_steps")}
+        whole = {name: vars(self)[name] for name in ("epochs", "batch_size", "target_samples", "fine_tune_steps")}
         whole |= {"repeats": repeats, "batch_networks": 1 if batch_networks is None else batch_networks}
         for name, value in whole.items():
             if not isinstance(value, int) or value < 1:
