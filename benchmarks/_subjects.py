@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cltoolkit import Examples, Task, networks
-from cltoolkit.learners import HyperNet
+from cltoolkit.learners import HyperNet, Learner
 
-__all__ = ["FULL", "LARGE", "SMALL", "TINY", "Subject", "hypernet", "hypernet_step", "plain_step"]
+__all__ = ["FULL", "LARGE", "SMALL", "TINY", "Subject", "after", "hypernet", "hypernet_step", "plain_step", "step_of"]
+
+Method = TypeVar("Method", bound=Learner)
 
 FULL: dict[str, Any] = {"output": "full", "hidden": (75, 75)}  # the published hypernetwork of split MNIST
 
@@ -57,13 +59,17 @@ def plain_step(subject: Subject) -> Callable[[], object]:
 
 
 def hypernet(subject: Subject, earlier: int, **settings: Any) -> HyperNet:
-    """A HyperNet that has begun a task with `earlier` tasks behind it.
+    """A HyperNet that has begun a task with `earlier` tasks behind it."""
+    return after(HyperNet(subject.net(), **settings), subject, earlier)
+
+
+def after(learner: Method, subject: Subject, earlier: int) -> Method:
+    """The learner with `earlier` tasks behind it and another begun.
 
     These were begun and ended without a step in between: its time does not depend on what the weights are.
     """
-    learner = HyperNet(subject.net(), **settings)
     learner.start(seed=0)
-    examples = Examples(*subject.data(subject.classes))
+    examples = Examples(*subject.data(4 * subject.classes))
     task = Task("any", examples, examples)
     (phase,) = learner.phases(task)
     for _ in range(earlier):
@@ -75,5 +81,10 @@ def hypernet(subject: Subject, earlier: int, **settings: Any) -> HyperNet:
 
 def hypernet_step(subject: Subject, earlier: int, **settings: Any) -> Callable[[], object]:
     """A training step of such a HyperNet, as the training loop takes it."""
-    learner, (x, y) = hypernet(subject, earlier, **settings), subject.data(subject.batch)
+    return step_of(hypernet(subject, earlier, **settings), subject)
+
+
+def step_of(learner: Learner, subject: Subject) -> Callable[[], object]:
+    """A training step of a learner that has begun a task."""
+    x, y = subject.data(subject.batch)
     return lambda: learner.step(x, y)

@@ -9,24 +9,33 @@ ROOT = Path(__file__).parents[1]
 
 
 def code_in(document):
-    """The document's one block of Python, compiled."""
-    [block] = re.findall(
-        r"^```python\n(.*?)^```$", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    )
-    return compile(block, document, "exec")
+    """The document's blocks of Python, compiled."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [compile(block, document, "exec") for block in blocks]
 
 
 def test_the_example_of_the_readme_learns_and_is_kept(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
-    exec(code_in("README.md"), names)
+    exec(code_in("README.md")[0], names)
     assert names["run"].accuracy[-1].mean() > 0.9
     assert (tmp_path / "runs/hypernet/run.json").is_file()
 
 
+def test_the_question_of_the_readme_is_answered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(code_in("README.md")[1], names)
+    found = names["transfer"].agreement(names["scores"], names["truth"], over="pairs")
+    found = found[found["truth"] == "fine_tune_gain"].set_index(["estimator", "measure"])
+    assert (found.xs("spearman", level="measure")["low"] > 0).all()
+    assert list((tmp_path / "runs/truth").glob("*/configuration.json"))
+
+
 def test_the_learner_of_contributing_trains():
     names = {"__name__": "cltoolkit.learners._anchored", "__package__": "cltoolkit.learners"}
-    exec(code_in("CONTRIBUTING.md"), names)
+    exec(code_in("CONTRIBUTING.md")[0], names)
     sequence = cl.sequences.split_digits()[:2]
     net = cl.networks.mlp(sequence.input_shape, (16,), sequence.num_classes)
     run = cl.train(names["Anchored"](net, strength=0.1), sequence, epochs=3, progress=False)
