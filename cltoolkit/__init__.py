@@ -1,8 +1,8 @@
 """cltoolkit: an interactive toolkit for analysing continual learning.
 
 The rooms: `sequences` and `networks` (what to learn, and with which network), `learners` (one file per method),
-`training` (the one loop), `records` and `metrics` (what came out), `transferability` and `embeddings` (how tasks relate),
-`orders` (what if they came in another order), `plots` (how it looks). Everyday names are here.
+`training` (the one loop), `records` and `metrics` (what came out), `transferability` and `embeddings` (how tasks
+relate), `orders` (what if they came in another order), `plots` (how it looks). Everyday names are here.
 """
 
 import importlib

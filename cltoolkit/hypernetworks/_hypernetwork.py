@@ -84,10 +84,10 @@ class Hypernetwork(nn.Module):
       chunk k is W φ(e, c_k) + b + o_k;
     - "low_rank": Θ(e) = U g(e) + b + o with `rank` features g: all tasks lie in one affine subspace of that dimension.
 
-    The constant o is 1 for the gains of normalization layers, else 0. Each weight tensor named in `zero` passes a learned
-    gate that begins at 0, and so it begins at zero itself, as the second factor of a low-rank adapter must. Embeddings
-    belong to the learner, so their number is never fixed here; they are expected to begin as N(0, 1). All tasks and
-    chunks go through in one batch.
+    The constant o is 1 for the gains of normalization layers, else 0. Each weight tensor named in `zero` passes a
+    learned gate that begins at 0, and so it begins at zero itself, as the second factor of a low-rank adapter must.
+    Embeddings belong to the learner, so their number is never fixed here; they are expected to begin as N(0, 1). All
+    tasks and chunks go through in one batch.
 
     With `initialization="hyperfan"` a generated weight tensor begins with variance 2 / fan_in: for "full" and
     "low_rank" through the rows of the last layer, for "chunked" through one fixed scale per chunk (the root mean square

@@ -307,7 +307,9 @@ def _remember_layer(hypernet: Hypernetwork, embeddings: Tensor) -> dict[str, Ten
 
 def _gated_form(form: str) -> str:
     if form == "gram":
-        raise ValueError("behind gates, chunks pass different linear maps, which the Gram form cannot sum up; use 'auto'")
+        raise ValueError(
+            "behind gates, chunks pass different linear maps, which the Gram form cannot sum up; use form='auto'"
+        )
     return "batched"
 
 

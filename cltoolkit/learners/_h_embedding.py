@@ -36,8 +36,8 @@ class HEmbedding(Learner):
 
         (ê, γ) = argmin Σ_n (|ê − e_n| − γ exp(−A_n))².
 
-    While task j is learned, HyperNet's objective has one more term, β_e L_e with β_e = min(guidance_weight · (j − 1), 1)
-    and, by `guidance`:
+    While task j is learned, HyperNet's objective has one more term, β_e L_e with β_e = min(guidance_weight · (j − 1),
+    1) and, by `guidance`:
 
     - "decoder": L_e = 1 − cos(Dec(φ(e_j)), ê), with the hypernetwork's features φ of all chunks and a new decoder for
       every task, trained along and dropped;
@@ -85,8 +85,8 @@ class HEmbedding(Learner):
         - Features are made with a copy of the batch-norm statistics; there they move those of the new task.
         - The score has Ledoit–Wolf shrinkage; `score="h_score"` is the published one.
         - The sample is seen as training sees it, normalized; there as raw pixels.
-        - ê comes from a least-squares solver, to the bit the same each time; `solver="adam"` is the published procedure,
-          and "direct" and "reciprocal" its older normalizers.
+        - ê comes from a least-squares solver, and is the exact solution nearest the drawn embedding; `solver="adam"` is
+          the published procedure, from a random start, and "direct" and "reciprocal" are its older normalizers.
         - γ is positive by construction; there it may have any sign.
         - Weights begin as hyperfan-in has it, hidden layers are 64-64, and the regularizer does not look ahead;
           `initialization="plain", hidden=(), lookahead=True` are the published settings.
