@@ -13,7 +13,7 @@ from ..hypernetworks import Hypernetwork
 from ..params import Params, Stateless, unpack
 from ..randomness import key_seed
 from ..tasks import Task
-from ..transferability import ESTIMATORS, NoiseFloorWarning, draw_sample, stacked_outputs
+from ..transferability import ESTIMATORS, NoiseFloorWarning, all_outputs, draw_sample
 from ._base import Learner, Phase, check_positive
 from ._generated import GeneratedWeights, Output
 from ._guidance import Decoder, cosine_loss, distance_loss
@@ -24,6 +24,7 @@ __all__ = ["HEmbedding"]
 Guidance = Literal["decoder", "shared_decoder", "distance", "initialization", "none"]
 FEWEST = 2  # earlier tasks from which on a task is guided: with one, any distance from it will do
 WIDE, NARROW = 512, 64  # hidden widths of the decoders
+AT_ONCE = 1000  # examples in one pass, where they need not be all of them
 
 
 @final
@@ -194,6 +195,8 @@ class HEmbedding(Learner):
     def _start(self) -> None:
         self.generated.start(self.seed)
         self.relations.clear()
+        if self.guidance == "decoder":
+            self.decoder = None
         if self.decoder is not None:
             self.decoder.reset(self.stream("decoder"))
 
@@ -211,13 +214,14 @@ class HEmbedding(Learner):
     @torch.no_grad()
     def _scores(self, task: Task) -> Tensor:
         """H(T_n → T_j) `(t,)` of every earlier task n on the one that begins; NaN where a single class has none."""
-        t, estimator = self.num_tasks, ESTIMATORS[self.score]
-        x, y = task.train.take(draw_sample(task.train, self.samples, self.seed, "HEmbedding", "sample", t))
+        t, estimator, data = self.num_tasks, ESTIMATORS[self.score], task.train
         if t == 0 or len(task.outputs) < 2:
             return torch.full((t,), math.nan)
-        features, logits = stacked_outputs(
-            self.net, self.generated.stacked(t), x.to(self.device), statistics=self.statistics
-        )
+        sample = draw_sample(data, self.samples, self.seed, "HEmbedding", "sample", t)
+        whole = self.statistics == "batch" and bool(self.net.buffers)  # the batch, whose statistics it is
+        batches = data.batches(sample, len(sample) if whole else AT_ONCE)
+        sources = self.generated.stacked(t)
+        features, logits, y = all_outputs(self.net, sources, batches, statistics=self.statistics)
         if estimator.needs == "probabilities":
             closed = torch.stack([self._closed(units, logits) for units in self.outputs[:t]])
             features = (logits + closed[:, None]).softmax(-1)

@@ -11,7 +11,7 @@ from ._matrix import TransferMatrix
 from ._measured import measured_transfer
 from ._neighbors import knn_accuracy
 from ._noise import NoiseFloorWarning
-from ._outputs import draw_sample, stacked_outputs
+from ._outputs import all_outputs, draw_sample, stacked_outputs
 from ._probe import probe_accuracy
 from ._sources import Sources
 from ._statistics import FeatureStatistics
@@ -28,6 +28,7 @@ __all__ = [
     "TransferMatrix",
     "adjusted_h_score",
     "agreement",
+    "all_outputs",
     "draw_sample",
     "gbc",
     "h_score",

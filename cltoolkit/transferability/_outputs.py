@@ -11,7 +11,7 @@ from ..params import Params, Stateless
 from ..randomness import stream
 from ..tasks import Data
 
-__all__ = ["Statistics", "draw_sample", "stacked_outputs"]
+__all__ = ["Statistics", "all_outputs", "draw_sample", "stacked_outputs"]
 
 Statistics = Literal["stored", "batch"]
 AT_ONCE = 8192  # inputs times sets of weights in one pass, at most (unless one set alone takes more)
@@ -53,7 +53,24 @@ def stacked_outputs(
 def all_outputs(
     net: Stateless, params: Params, batches: Iterable[tuple[Tensor, Tensor]], *, statistics: Statistics = "stored"
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Features `(S, n, d)`, logits `(S, n, k)` and labels `(n,)` of the examples in all batches."""
+    """The same of many batches, one after the other: memory is that of one, and of what comes out.
+
+    Args:
+        net: the network.
+        params: weights and buffers, each `(S, *shape)`; they are only read.
+        batches: inputs and labels, as `Examples.batches` gives them.
+        statistics: as in `stacked_outputs`; "batch" means that of each batch.
+
+    Returns:
+        Features `(S, n, d)`, logits `(S, n, k)` and labels `(n,)` of all examples, on the weights' device.
+
+    Example:
+        >>> net = Stateless(torch.nn.Linear(4, 2))
+        >>> params = {name: value[None] for name, value in net.initial(0).items()}
+        >>> batches = [(torch.ones(5, 4), torch.arange(5)), (torch.ones(3, 4), torch.arange(3))]
+        >>> [tuple(part.shape) for part in all_outputs(net, params, batches)]
+        [(1, 8, 4), (1, 8, 2), (8,)]
+    """
     device = next(iter(params.values())).device
     parts = [(*stacked_outputs(net, params, x.to(device), statistics=statistics), y.to(device)) for x, y in batches]
     features, logits, labels = zip(*parts, strict=True)
