@@ -324,3 +324,9 @@ def test_comparison_with_other_tasks_is_refused():
         made({}).compare(predict_orders(matrix()))
     with pytest.raises(ValueError, match="measure="):
         made({(0, 1): [0.5]}).compare(predict_orders(matrix()), measure="forgetting")
+
+
+@pytest.mark.parametrize("given", [np.eye(3), {"h_score": None}])
+def test_what_names_no_tasks_is_refused_with_a_way_out(given):
+    with pytest.raises(TypeError, match="expected a TransferMatrix, which names its tasks; got a (ndarray|dict)"):
+        predict_orders(given)

@@ -98,6 +98,7 @@ def predict_orders(
         seed: draws them.
 
     Raises:
+        TypeError: if it is no TransferMatrix.
         ValueError: if sources and targets differ, or a transfer from one task to another is unknown.
 
     Example:
@@ -118,6 +119,11 @@ def predict_orders(
 
 def _square(matrix: TransferMatrix) -> np.ndarray:
     """The scores, rows in the order of the columns."""
+    if not isinstance(matrix, TransferMatrix):
+        raise TypeError(
+            f"expected a TransferMatrix, which names its tasks; got a {type(matrix).__name__}; take one of a dictionary "
+            "by its estimator, or make one: TransferMatrix(values, name, sources, targets)"
+        )
     if set(matrix.sources) != set(matrix.targets) or len(matrix.targets) < 2:
         raise ValueError(
             "expected a matrix of at least two tasks, all of them sources and targets; got sources "
