@@ -183,6 +183,14 @@ def test_show_draws_figures(said: Said, runs: Path, tmp_path: Path) -> None:
     assert "8 figures saved in" in out
 
 
+def test_show_draws_the_embeddings_of_a_method_that_has_them(said: Said, tmp_path: Path) -> None:
+    words = ["run", "--learner", "hembedding", *DIGITS, "--out", tmp_path / "run", *QUICK]
+    assert said(*words)[0] == 0
+    assert said("show", tmp_path / "run", "--figures", tmp_path / "figures")[0] == 0
+    drawn = {file.stem for file in (tmp_path / "figures").iterdir()}
+    assert {"run-embedding_trajectories", "run-discrepancy"} < drawn
+
+
 def test_resume_of_what_is_finished_changes_nothing(said: Said, runs: Path) -> None:
     before = {file: file.read_bytes() for file in runs.rglob("*") if file.is_file()}
     status, out, _ = said("resume", runs, "--quiet", "--device", "cpu")

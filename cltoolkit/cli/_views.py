@@ -80,7 +80,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def save_figures(runs: Sequence[Run], folder: Path) -> int:
-    """Matrix and curves of each Run, average so far and comparison of those on the same tasks. Returns how many."""
+    """Matrix, curves and embeddings of each Run, average so far and comparison of those on the same tasks. Returns how many."""
     from .. import plots
 
     drawn = {}
@@ -90,6 +90,10 @@ def save_figures(runs: Sequence[Run], folder: Path) -> int:
         drawn[f"{unique}-accuracy_matrix"] = plots.accuracy_matrix(run)
         if run.curves:
             drawn[f"{unique}-curves"] = plots.curves(run)
+        if "embeddings" in run.series:
+            drawn[f"{unique}-embedding_trajectories"] = plots.embedding_trajectories(run)
+        if "discrepancy" in run.series and run.num_tasks > 2:
+            drawn[f"{unique}-discrepancy"] = plots.discrepancy(run)
     for tasks in dict.fromkeys(map(_tasks, runs)):
         alike = [run for run in runs if _tasks(run) == tasks]
         drawn[f"{tasks}-average_so_far"] = plots.average_so_far(alike)
