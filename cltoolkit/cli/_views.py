@@ -80,7 +80,10 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def save_figures(runs: Sequence[Run], folder: Path) -> int:
-    """Matrix, curves and embeddings of each Run, average so far and comparison of those on the same tasks. Returns how many."""
+    """Matrix, curves and embeddings of each Run, average so far and comparison of those on the same tasks.
+
+    Returns how many.
+    """
     from .. import plots
 
     drawn = {}

@@ -59,7 +59,8 @@ class HEmbedding(Learner):
         normalizer: from scores to distances: "ahp", or another of `embeddings.NORMALIZERS`.
         solver: of ê: "least_squares", or "adam" as published.
         near: which of the many exact solutions ê is, see `embeddings.place`: the one nearest the embedding with which
-            the task would begin, "drawn" from N(0, 1), or the one nearest the "mean" of the earlier ones, among them.
+            the task would begin, "drawn" from N(0, 1), or the one nearest the "mean" of the earlier ones. The latter
+            lies between them, that of a third task on the line of two: begun there, tasks get in each other's way.
         samples: examples of the new task that the scores are computed on, at most.
         shuffled: a control experiment, in which the scores of a task change owners at random: whatever guidance does
             then, it does not by knowing how tasks relate.

@@ -72,9 +72,10 @@ def paired_difference(
         raise ValueError(f"expected the same seeds in the same order; got {seeds[0]} against {seeds[1]}")
     values = np.array([_value(a, measure) - _value(b, measure) for a, b in zip(runs, against, strict=True)])
     n = len(values)
+    mean = float(values.mean())
     half = math.nan if n < 2 else float(stats.t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
     plain = not isinstance(runs[0], Record)
-    return Difference(values, values.mean() - half, values.mean() + half, level, "" if plain else measure)
+    return Difference(values, mean - half, mean + half, level, "" if plain else measure)
 
 
 def _seed(run: Record | float) -> int | None:

@@ -121,8 +121,8 @@ def _square(matrix: TransferMatrix) -> np.ndarray:
     """The scores, rows in the order of the columns."""
     if not isinstance(matrix, TransferMatrix):
         raise TypeError(
-            f"expected a TransferMatrix, which names its tasks; got a {type(matrix).__name__}; take one of a dictionary "
-            "by its estimator, or make one: TransferMatrix(values, name, sources, targets)"
+            f"expected a TransferMatrix, which names its tasks; got a {type(matrix).__name__}; take one out of a "
+            "dictionary by its estimator, or make one: TransferMatrix(values, name, sources, targets)"
         )
     if set(matrix.sources) != set(matrix.targets) or len(matrix.targets) < 2:
         raise ValueError(
