@@ -328,5 +328,5 @@ def test_comparison_with_other_tasks_is_refused():
 
 @pytest.mark.parametrize("given", [np.eye(3), {"h_score": None}])
 def test_what_names_no_tasks_is_refused_with_a_way_out(given):
-    with pytest.raises(TypeError, match="expected a TransferMatrix, which names its tasks; got a (ndarray|dict)"):
+    with pytest.raises(TypeError, match=r"expected a TransferMatrix, which names its tasks; got a (ndarray|dict)"):
         predict_orders(given)
