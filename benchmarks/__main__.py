@@ -6,7 +6,19 @@ from pathlib import Path
 
 import torch
 
-from . import experiments, fit_overhead, growth, hypernet_step, hypnettorch, import_time, placement, transferability
+from . import (
+    agreement,
+    experiments,
+    fit_overhead,
+    growth,
+    guidance,
+    guided_step,
+    hypernet_step,
+    hypnettorch,
+    import_time,
+    placement,
+    transferability,
+)
 from ._report import HERE, copy_into_readme, save, table
 
 TIMINGS = {
@@ -17,6 +29,12 @@ TIMINGS = {
     "hypnettorch": hypnettorch.run,
     "transferability": transferability.run,
     "placement": placement.run,
+    "guided_step": guided_step.run,
+}
+STUDIES = {  # what trains for long: all of them by one name, or one of them; each with what runs it
+    "experiments": (experiments.run, {name: name for name in experiments.EXPERIMENTS}),
+    "guidance": (guidance.run, {f"guidance_{name}": name for name in guidance.STUDIES}),
+    "agreement": (agreement.run, {f"agreement_{name}": name for name in agreement.STUDIES}),
 }
 ORDER = (  # in the README
     "hypernet_step",
@@ -25,8 +43,9 @@ ORDER = (  # in the README
     "fit_overhead",
     "transferability",
     "placement",
+    "guided_step",
     "import_time",
-    "experiments",
+    *STUDIES,
 )
 
 
@@ -34,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Speed as ratios; results of known experiments."
     )
-    names = [*TIMINGS, "experiments", *experiments.EXPERIMENTS]
+    names = [*TIMINGS, *(word for group, (_, each) in STUDIES.items() for word in (group, *each))]
     parser.add_argument(
         "name", nargs="*", help=f"one of {', '.join(names)}; by default the timings: {', '.join(TIMINGS)}"
     )
@@ -55,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         if name in TIMINGS:
             _time(name, chosen.quick, out)
         else:
-            experiments.run(experiments.EXPERIMENTS if name == "experiments" else [name], quick=chosen.quick, out=out)
+            _study(name, chosen.quick, out)
     if out == HERE / "results":
         copy_into_readme(out, ORDER)
     return 0
@@ -66,6 +85,12 @@ def _time(name: str, quick: bool, out: Path | None) -> None:
     print(f"## {result.title}\n\n{table(result)}\n", flush=True)
     if out is not None:
         save(result, out)
+
+
+def _study(name: str, quick: bool, out: Path | None) -> None:
+    for group, (run, each) in STUDIES.items():
+        if name == group or name in each:
+            run(each.values() if name == group else [each[name]], quick=quick, out=out)
 
 
 if __name__ == "__main__":

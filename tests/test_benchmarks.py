@@ -1,18 +1,31 @@
 """The benchmarks: the arithmetic of timing in turns, and that each of them runs."""
 
 import importlib
+import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 
 from cltoolkit import steps
 from cltoolkit.learners import Finetune
+from cltoolkit.transferability import ESTIMATORS
 
-NAMES = ("import_time", "hypernet_step", "growth", "fit_overhead", "hypnettorch")
+NAMES = (
+    "import_time",
+    "hypernet_step",
+    "growth",
+    "fit_overhead",
+    "hypnettorch",
+    "transferability",
+    "placement",
+    "guided_step",
+)
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +127,51 @@ def test_an_experiment_runs(benchmarks: Callable[[str], ModuleType], tmp_path: P
     text = (tmp_path / "experiments.md").read_text("utf-8")
     assert "HyperNet" in text
     assert "Separate" in text
+
+
+def test_every_way_of_guiding_runs(benchmarks: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    benchmarks("__main__").main(["guidance_split_digits", "--quick", "--out", str(tmp_path)])
+    found = json.loads((tmp_path / "guidance.json").read_text("utf-8"))
+    assert list(found["split_digits"]["runs"]) == list(benchmarks("guidance").WAYS)
+
+
+def test_agreement_runs_and_keeps_nothing_of_it(benchmarks: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    """What --quick computes must not be taken for the real thing later."""
+    study = benchmarks("agreement")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study, "CACHE", tmp_path / "cache")
+        benchmarks("__main__").main(["agreement_rotated_digits", "--quick", "--out", str(tmp_path)])
+    assert {path.name for path in tmp_path.iterdir()} == {"agreement.json", "agreement.md"}
+    text = (tmp_path / "agreement.md").read_text("utf-8")
+    assert all(f"| {estimator.label} |" in text for estimator in ESTIMATORS.values())
+    assert "NaN" not in (tmp_path / "agreement.json").read_text("utf-8")
+
+
+def test_kept_scores_are_read_back_unless_the_study_is_another(
+    benchmarks: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    study = benchmarks("agreement")
+    small = replace(study.STUDIES["rotated_digits"], epochs=1)
+    sequence = small.sequence(0)[:2]
+    first = study._scores(small, sequence, 0, False, tmp_path)
+    again, other = (study._scores(one, sequence, 0, False, tmp_path) for one in (small, replace(small, lr=0.1)))
+    for name, matrix in first.items():
+        assert np.array_equal(again[name].values, matrix.values)
+        assert again[name].settings == matrix.settings
+    assert not np.array_equal(other["h_score"].values, first["h_score"].values)
+
+
+def test_closeness_agrees_with_itself(benchmarks: Callable[[str], ModuleType]) -> None:
+    """What is measured again in halves, and what own_first counts, on gains that are closeness itself."""
+    study = benchmarks("agreement")
+    digits = study.STUDIES["rotated_digits"]
+    names = tuple(map(str, study.ANGLES))
+    truth = study.TransferMatrix(digits.closeness, "fine_tune_gain", names, names, samples=[digits.closeness] * 4)
+    truths = {"fine_tune_gain": truth} | study._closeness(digits, truth)
+    frame = study._agreement({"h_score": truth}, {"fine_tune_gain": truth}, truths, [{"h_score": truth}], "targets", 9)
+    assert frame["value"].tolist() == pytest.approx([1.0] * len(frame))
+    assert set(frame["estimator"]) == {"h_score", "fine_tune_gain", study.AGAIN}
+    assert study._own_first(truth) == len(names)
 
 
 def test_an_experiment_without_its_data_says_so(

@@ -45,7 +45,8 @@ def transfer_matrix(
         sequence: the targets.
         estimators: names from `ESTIMATORS`; or functions of features `(n, d)` and labels `(n,)`, float64 and int64,
             by names of your own.
-        part: which examples of the targets speak for them.
+        part: which examples of the targets speak for them. With "train" a source is judged on its own task by what it
+            was trained on: the diagonal flatters.
         samples: how many, at most: a sample of each target, as many of each class as in the data. The same for all
             sources; that of a task does not depend on the other tasks.
         statistics: with which statistics batch norm works: those "stored" with the source, or those of the "batch",

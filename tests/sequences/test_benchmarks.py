@@ -17,6 +17,7 @@ from cltoolkit.sequences import _sources
 from cltoolkit.sequences._batches import read_batch
 from cltoolkit.sequences._files import data_root as chosen_root
 from cltoolkit.sequences._files import read_idx
+from cltoolkit.sequences._superclasses import SUPERCLASSES
 
 IDX_BUILDERS = [
     build
@@ -48,6 +49,15 @@ def root(tmp_path):
     )
     names = {f"data_batch_{i}": 20 for i in range(1, 6)} | {"test_batch": 20, "batches.meta": None}
     cifar(tmp_path / "cifar-10-batches-py", names, "labels", "label_names", [f"thing {c}" for c in range(10)])
+    return tmp_path
+
+
+@pytest.fixture
+def named_root(tmp_path):
+    """A small CIFAR-100 whose classes have their published names, in alphabetical order as there."""
+    names = sorted(name for chosen in SUPERCLASSES.values() for name in chosen)
+    files = {"train": 200, "test": 200, "meta": None}
+    cifar(tmp_path / "cifar-100-python", files, "fine_labels", "fine_label_names", names)
     return tmp_path
 
 
@@ -137,6 +147,29 @@ def test_cifar_classes_come_in_an_order_of_the_seed(build, root):
     )
     assert plain == sorted(plain) == sorted(dealt) == sorted(other)
     assert len({str(order) for order in (plain, dealt, other)}) == 3
+
+
+def test_superclasses_are_tasks_of_all_classes(named_root):
+    options = {"root": named_root, "verify": False, "download": False, "validation": 0.5}
+    made = sequences.cifar100_superclasses(**options)
+    assert [task.name for task in made][::19] == ["aquatic mammals", "vehicles 2"]
+    assert {task.name: task.classes for task in made} == SUPERCLASSES
+    assert sorted(c for task in made for c in task.classes) == sorted(
+        c for task in sequences.split_cifar100(**options) for c in task.classes
+    )
+    assert (made.num_classes, made.scenario, made.input_shape) == (5, "task", (3, 32, 32))
+    assert sequences.cifar100_superclasses(scenario="class", **options).num_classes == 100
+    again = sequences.build(made.reorder([18, 3]).recipe)
+    assert [task.name for task in again] == ["vehicles 1", "food containers"]
+
+
+def test_superclasses_divide_examples_as_other_splits_do(named_root):
+    options = {"root": named_root, "verify": False, "validation": 0.5, "seed": 3}
+    fish = sequences.cifar100_superclasses(**options)[1]
+    same = sequences.split_cifar100(classes=[SUPERCLASSES["fish"]], **options)[0]
+    for part in ("train", "validation", "test"):
+        assert torch.equal(fish.parts[part].x, same.parts[part].x)
+        assert torch.equal(fish.parts[part].y, same.parts[part].y)
 
 
 def test_cifar_augmentation_is_named(root):
@@ -347,3 +380,16 @@ def test_real_cifar100(data_root):
     x = torch.cat([t.train.take(torch.arange(len(t.train)))[0] for t in made])
     assert_close(x.mean((0, 2, 3)), torch.zeros(3), rtol=0, atol=0.01)
     assert_close(x.std((0, 2, 3)), torch.ones(3), rtol=0, atol=0.01)
+
+
+def test_superclasses_are_those_of_the_published_files(data_root):
+    """The files hold a coarse label beside each fine one; the builder reads the fine ones alone."""
+    meta, test = (read_batch((data_root / "cifar-100-python" / name).read_bytes()) for name in ("meta", "test"))
+    fine, coarse = meta["fine_label_names"], meta["coarse_label_names"]
+    pairs = {
+        (coarse[c].replace("_", " "), fine[f]) for f, c in zip(test["fine_labels"], test["coarse_labels"], strict=True)
+    }
+    assert pairs == {(name, one) for name, chosen in SUPERCLASSES.items() for one in chosen}
+    assert list(SUPERCLASSES) == [name.replace("_", " ") for name in coarse]
+    made = sequences.cifar100_superclasses(root=data_root, validation=0, download=False, verify=False)
+    assert [(len(task.train), len(task.test)) for task in made] == [(2500, 500)] * 20
