@@ -18,6 +18,8 @@ from cltoolkit.tasks import Examples, Streamed, Task, TaskSequence
 from cltoolkit.transferability import (
     ESTIMATORS,
     NoiseFloorWarning,
+    TransferMatrix,
+    agreement,
     draw_sample,
     h_score,
     stacked_outputs,
@@ -275,3 +277,20 @@ def test_single_classes_are_refused():
     sequence = cl.sequences.split_digits(1, scenario="class")[:2]
     with pytest.raises(ValueError, match="single class"):
         transfer_matrix({"a": cl.networks.mlp((1, 8, 8), (4,), 2)}, sequence)
+
+
+def test_scores_of_rotated_digits_follow_the_angle():
+    """Seven angles from 0° to 90°: the closer two are, the better one serves the other (a bar of 0.8, over all pairs)."""
+    sequence = cl.sequences.rotated_digits()
+    net = cl.networks.mlp(sequence.input_shape, (64, 64), sequence.num_classes)
+    learner = cl.learners.Separate(net, lr=3e-3)
+    for _ in cl.steps(learner, sequence, epochs=10, device="cpu"):
+        pass
+    names = ["h_score", "h_score_shrinkage", "leep", "nce", "log_me", "gbc", "knn"]
+    scores = transfer_matrix(learner, sequence, estimators=names)
+    angle = np.linspace(0, 90, 7)
+    tasks = scores["leep"].targets
+    closeness = TransferMatrix(-np.abs(angle[:, None] - angle), "closeness", tasks, tasks)
+    seen = agreement(scores, closeness, over="pairs").set_index(["measure", "estimator"]).loc["spearman", "value"]
+    assert seen["h_score"] >= 0.8
+    assert (seen >= 0.8).sum() >= 3
