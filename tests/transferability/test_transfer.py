@@ -280,7 +280,7 @@ def test_single_classes_are_refused():
 
 
 def test_scores_of_rotated_digits_follow_the_angle():
-    """Seven angles from 0° to 90°: the closer two are, the better one serves the other; 0.8 at least, over all pairs."""
+    """Seven angles, 0° to 90°: the closer two are, the better one serves the other; 0.8 at least, over all pairs."""
     sequence = cl.sequences.rotated_digits()
     net = cl.networks.mlp(sequence.input_shape, (64, 64), sequence.num_classes)
     learner = cl.learners.Separate(net, lr=3e-3)
