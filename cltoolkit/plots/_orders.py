@@ -1,5 +1,6 @@
 """Orders of tasks: what transfer predicts of them, and what training says."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ FEW_ORDERS = 30  # up to which each order is a point of its own
 NAMED = 12  # measured orders up to which each is written at its point, in task numbers
 SHORT = 6  # tasks up to which that is short
 ARROW = " → "
+LINE = 64  # characters in a line of the legend
 RULES = {
     "best": "from the most helpful earlier task",
     "mean": "from all earlier tasks, on average",
@@ -64,7 +66,7 @@ def orders(orders: Orders, measured: OrderRuns | None = None, *, ax: Axes | None
         )
         ax.set_ylabel("number of orders")
     for i, (what, k) in enumerate(marked.items()):
-        said = f"{what} {values[k]:.3g}:  {_line(_names(orders, k))}"
+        said = _wrapped(f"{what} {values[k]:.3g}:  {_line(_names(orders, k))}")
         ax.axvline(values[k], color=COLORS[i], linestyle=("-", "--", ":")[i], linewidth=1.5, label=said, zorder=3)
     open_frame(ax)
     ax.set_xlabel(f"predicted value of an order\n(mean transfer to a task {RULES.get(orders.rule, orders.rule)})")
@@ -116,9 +118,14 @@ def _mark(ax: Axes, x: NDArray[np.float64], y: NDArray[np.float64], orders: list
     """Rings around the best and the worst measured order and the best predicted one, which the legend writes out."""
     marked = [("best measured", y, y.argmax()), ("worst measured", y, y.argmin()), ("best predicted", x, x.argmax())]
     for i, (what, values, k) in enumerate(marked):
-        said = f"{what} {values[k]:.3g}:  {_line(orders[int(k)])}"
+        said = _wrapped(f"{what} {values[k]:.3g}:  {_line(orders[int(k)])}")
         size = (11, 11, 9)[i]
         ax.plot(x[k], y[k], "^vD"[i], color=COLORS[i], fillstyle="none", mew=1.6, markersize=size, label=said, zorder=3)
+
+
+def _wrapped(text: str) -> str:
+    """In lines that fit over narrow axes, too."""
+    return textwrap.fill(text, LINE, subsequent_indent="      ")
 
 
 def _legend(ax: Axes) -> None:

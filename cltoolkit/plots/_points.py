@@ -68,15 +68,15 @@ def draw_tasks(ax: Axes, points: Points, names: Sequence[str], others: Points | 
     n, written = len(points), labels(names, 16)
     numbered = n * max(map(len, written), default=0) > CHARACTERS or n > CROWD
     for i, (x, y) in enumerate(points):
-        size = 9 if numbered else 6
+        size = 12 if numbered else 6
         ax.plot(x, y, "o", color=shade(i, n), markeredgecolor=INK, markeredgewidth=0.6, markersize=size, zorder=3)
         if numbered and np.isfinite([x, y]).all():
             color = "white" if i < 0.55 * n else "black"
-            ax.text(x, y, str(i + 1), ha="center", va="center", fontsize=4.5, color=color, zorder=4, clip_on=True)
+            ax.text(x, y, str(i + 1), ha="center", va="center", fontsize=6.5, color=color, zorder=4, clip_on=True)
     if not numbered:
         write_names(ax, points, written, others=others)
     elif n <= CROWD:
-        key = "\n".join(f"{i + 1}  {name}" for i, name in enumerate(written))
+        key = "\n".join(f"{i + 1}  {name}" for i, name in enumerate(labels(names, 30)))
         ax.text(1.02, 1, key, transform=ax.transAxes, va="top", fontsize=7, color=INK)
 
 

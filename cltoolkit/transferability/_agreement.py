@@ -32,6 +32,10 @@ def agreement(
     Three correlations: Kendall's τ weighted towards the best sources (weight 1 / rank, additive), Spearman's ρ,
     Pearson's r.
 
+    A truth with ties, such as groups, keeps rank correlations below 1 whatever the score: compare with what a perfect
+    score would reach. Intervals from five targets or so are rough themselves, and pairs that share a task are not
+    independent, so those over pairs are rather too narrow.
+
     Args:
         scores: matrices by estimator, such as `transfer_matrix` gives.
         truth: measured transfer, or whatever else is to be predicted; or several by name. Rows and columns are matched
