@@ -355,3 +355,10 @@ def test_the_least_squares_solver_needs_no_seed_and_adam_does() -> None:
     assert torch.equal(placed("least_squares", 0), placed("least_squares", 1))
     assert not torch.equal(placed("adam", 0), placed("adam", 1))
     assert torch.equal(placed("adam", 1), placed("adam", 1))
+
+
+@pytest.mark.parametrize("score", transferability.ESTIMATORS)
+def test_every_estimator_can_guide(score: str) -> None:
+    learner = trained(small(score=score, guidance="distance"), 4, epochs=1)
+    assert bool(learner.relations.scores.tril(-1).isfinite().all())
+    assert bool(learner.relations.h_embeddings[FEWEST:].isfinite().all())
