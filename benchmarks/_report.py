@@ -20,6 +20,7 @@ __all__ = [
     "Row",
     "copy_into_readme",
     "environment",
+    "missing_data",
     "ratio",
     "save",
     "seconds",
@@ -71,6 +72,13 @@ class Result:
     settings: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     skipped: str = ""
+
+
+def missing_data(folder: str) -> str:
+    """What is to be done before an experiment that needs `folder` of downloaded data; empty if nothing."""
+    if not folder or (Path(os.environ.get("CLTOOLKIT_DATA", "")) / folder).is_dir():
+        return ""
+    return f"set CLTOOLKIT_DATA to a folder with {folder}, in torchvision's layout"
 
 
 def ratio(

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +25,7 @@ from cltoolkit.transferability import (
 )
 
 from ._agreement_text import AGAIN, INTRODUCTION, QUESTIONS, section
-from ._report import HERE, environment
+from ._report import HERE, environment, missing_data
 
 __all__ = ["STUDIES", "Study", "run"]
 
@@ -101,8 +100,8 @@ def run(names: Iterable[str], *, quick: bool = False, out: Path | None = None) -
     """Runs the studies. What is computed is kept in runs/agreement, from where an interrupted one goes on."""
     for name in names:
         study = STUDIES[name]
-        if study.data and not (Path(os.environ.get("CLTOOLKIT_DATA", "")) / study.data).is_dir():
-            print(f"## {study.title}\n\nSkipped: set CLTOOLKIT_DATA to a folder with {study.data}\n")
+        if missing := missing_data(study.data):
+            print(f"## {study.title}\n\nSkipped: {missing}\n")
             continue
         found = _found(study, quick, None if quick else CACHE / name)
         print(f"{section(name, found)}\n", flush=True)

@@ -1,7 +1,6 @@
 """Known experiments, run through the package: accuracy and backward transfer, with settings, seeds and time."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from torch import nn
 from cltoolkit import Run, TaskSequence, metrics, networks, sequences, train
 from cltoolkit.learners import Finetune, HyperNet, Joint, Learner, Separate
 
-from ._report import environment, write_facts
+from ._report import environment, missing_data, write_facts
 
 __all__ = ["EXPERIMENTS", "Experiment", "Trial", "run"]
 
@@ -97,7 +96,7 @@ def run(names: Iterable[str], *, quick: bool = False, out: Path | None = None) -
     """Runs the experiments one after the other; what is finished is printed and written down at once."""
     for name in names:
         experiment = EXPERIMENTS[name]
-        if missing := _missing(experiment):
+        if missing := missing_data("MNIST/raw" if experiment.downloaded else ""):
             print(f"## {experiment.title}\n\nSkipped: {missing}\n")
             continue
         found = []
@@ -106,14 +105,6 @@ def run(names: Iterable[str], *, quick: bool = False, out: Path | None = None) -
             print(f"{experiment.title}, {found[-1]['label']}: {' | '.join(_cells(found[-1])[1:])}", flush=True)
             if out is not None:
                 _save(name, experiment, found, out)
-
-
-def _missing(experiment: Experiment) -> str:
-    """What an experiment lacks; empty if nothing."""
-    root = os.environ.get("CLTOOLKIT_DATA", "")
-    if not experiment.downloaded or (Path(root) / "MNIST" / "raw").is_dir():
-        return ""
-    return "set CLTOOLKIT_DATA to a folder with MNIST in torchvision's layout (MNIST/raw/...)"
 
 
 def _train(experiment: Experiment, trial: Trial, quick: bool) -> list[tuple[Run, float]]:

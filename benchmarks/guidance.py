@@ -1,7 +1,6 @@
 """Does guidance by the H-embedding help? Every way of guiding against none, on the same seeds."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from torch import nn
 from cltoolkit import Run, TaskSequence, metrics, networks, sequences, train
 from cltoolkit.learners import HEmbedding
 
-from ._report import environment, write_facts
+from ._report import environment, missing_data, write_facts
 
 __all__ = ["STUDIES", "Study", "run"]
 
@@ -90,14 +89,17 @@ STUDIES = {
 
 
 def run(names: Iterable[str], *, quick: bool = False, out: Path | None = None) -> None:
-    """Runs the studies; each finished run is written down at once, and not trained again."""
+    """Runs the studies; each finished run is written down at once, and under the same settings not trained again."""
     for name in names:
         study = STUDIES[name]
-        if study.data and not (Path(os.environ.get("CLTOOLKIT_DATA", "")) / study.data).is_dir():
-            print(f"## {study.title}\n\nSkipped: set CLTOOLKIT_DATA to a folder with {study.data}\n")
+        if missing := missing_data(study.data):
+            print(f"## {study.title}\n\nSkipped: {missing}\n")
             continue
         every = _read(out)
-        found = every.setdefault(name, {"title": study.title, "environment": _environment(), "runs": {}})["runs"]
+        facts = {"title": study.title, "settings": {"epochs": study.epochs, "batch": study.batch}}
+        if every.get(name, {}).get("settings") != facts["settings"]:
+            every[name] = facts | {"environment": _environment(), "runs": {}}
+        found = every[name]["runs"]
         for seed in study.seeds[:1] if quick else study.seeds:
             for way in WAYS:
                 if str(seed) in found.get(way, {}):
