@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from cltoolkit import metrics, plots
-from cltoolkit.plots import _axes, _curves, _record, _timeline
+from cltoolkit.plots import _axes, _curves, _timeline
 
 
 def a_run(T: int = 3, name: str = "HyperNet", seed: int = 0, steps: int = 20, **changes: object) -> SimpleNamespace:
@@ -338,14 +338,14 @@ def test_average_so_far_over_seeds_has_a_band() -> None:
 
 def test_interval_is_students() -> None:
     values = np.array([0.90, 0.92, 0.97, 0.95])
-    center, half = _record.mean_and_interval(values)
+    center, half = metrics.mean_and_interval(values)
     assert center == pytest.approx(0.935)
     assert half == pytest.approx(3.182446 * values.std(ddof=1) / 2, rel=1e-6)  # t of 3 degrees of freedom, 97.5 %
-    assert np.isnan(_record.mean_and_interval(values[:1])[1])
-    center, half = _record.mean_and_interval(np.array([0.5, np.nan]))
+    assert np.isnan(metrics.mean_and_interval(values[:1])[1])
+    center, half = metrics.mean_and_interval(np.array([0.5, np.nan]))
     assert center == 0.5
     assert np.isnan(half)
-    assert np.isnan(_record.mean_and_interval(np.array([np.nan]))[0])
+    assert np.isnan(metrics.mean_and_interval(np.array([np.nan]))[0])
 
 
 def flat(name: str, level: float, seed: int = 0) -> SimpleNamespace:

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from ..params import Params, Stateless
 from ..randomness import stream
-from ..tasks import Scenario, Task
+from ..tasks import Scenario, Task, closed
 
 __all__ = ["Learner", "Phase", "check_positive"]
 
@@ -262,9 +262,7 @@ class Learner(nn.Module, ABC):
     def _closed(self, units: tuple[int, ...], logits: Tensor) -> Tensor:
         """`(k,)`: 0 for the units that may answer, -inf for the others; made once for each set of units."""
         if units not in self._masks:
-            mask = torch.full((logits.shape[-1],), -torch.inf)
-            mask[list(units)] = 0.0
-            self._masks[units] = mask.to(logits)
+            self._masks[units] = closed(units, logits)
         return self._masks[units]
 
     # Saving

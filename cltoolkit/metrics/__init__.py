@@ -14,6 +14,7 @@ from ._anytime import (
 )
 from ._explain import Explanation, explain
 from ._inputs import Record
+from ._interval import mean_and_interval
 from ._matrix import (
     average_accuracy,
     average_incremental_accuracy,
@@ -53,6 +54,7 @@ __all__ = [
     "label",
     "learning_accuracy",
     "learning_curve_area",
+    "mean_and_interval",
     "minimum_accuracy",
     "paired_difference",
     "plasticity_gain",

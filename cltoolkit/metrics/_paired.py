@@ -1,12 +1,12 @@
 """Two learners under the same seeds: does one do better, and how sure is that?"""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ._inputs import Array, Configured, Record
+from ._interval import mean_and_interval
 from ._table import table
 
 
@@ -63,17 +63,13 @@ def paired_difference(
         >>> print(paired_difference([0.91, 0.93, 0.92], [0.90, 0.91, 0.91]))
         +0.0133 [-0.0010, +0.0277] over 3 pairs
     """
-    from scipy import stats
-
     if len(runs) != len(against) or not len(runs):
         raise ValueError(f"expected pairs; got {len(runs)} runs against {len(against)}")
     seeds = [[_seed(run) for run in group] for group in (runs, against)]
     if seeds[0] != seeds[1]:
         raise ValueError(f"expected the same seeds in the same order; got {seeds[0]} against {seeds[1]}")
     values = np.array([_value(a, measure) - _value(b, measure) for a, b in zip(runs, against, strict=True)])
-    n = len(values)
-    mean = float(values.mean())
-    half = math.nan if n < 2 else float(stats.t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
+    mean, half = float(values.mean()), float(mean_and_interval(values, level=level)[1])
     plain = not isinstance(runs[0], Record)
     return Difference(values, mean - half, mean + half, level, "" if plain else measure)
 

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from ..learners import Learner
-from ..metrics import average_accuracy, learning_accuracy
+from ..metrics import average_accuracy, learning_accuracy, mean_and_interval
 from ..records import Run, RunError
 from ..tasks import TaskSequence
 from ..training import resume, same_learner, same_sequence, train
+from ..transferability import spearman, weighted_kendall
 from ._predict import Orders
 
 if TYPE_CHECKING:
@@ -89,14 +90,16 @@ class OrderRuns:
         table = self.to_frame()
         rows = []
         for order, own in table.groupby("order", sort=False):
-            low, high = _interval(own[measure].to_numpy(), level)
+            mean, half = (float(value) for value in mean_and_interval(own[measure].to_numpy(), level=level))
             rows.append(
                 {"order": order, "names": self._named(order)}
-                | {"predicted": orders.value_of([number[t] for t in order]), "measured": own[measure].mean()}
-                | {"low": low, "high": high, "seeds": len(own)}
+                | {"predicted": orders.value_of([number[t] for t in order]), "measured": mean}
+                | {"low": mean - half, "high": mean + half, "seeds": len(own)}
             )
         frame = pd.DataFrame(rows).sort_values("predicted", ascending=False, kind="stable", ignore_index=True)
-        frame.attrs = {"measure": measure, "level": level} | _correlations(frame["predicted"], frame["measured"])
+        frame.attrs = {"measure": measure, "level": level} | _correlations(
+            frame["predicted"].to_numpy(), frame["measured"].to_numpy()
+        )
         return frame
 
     def _named(self, order: Order) -> str:
@@ -235,23 +238,9 @@ def _open(
     return run
 
 
-def _interval(values: np.ndarray, level: float) -> tuple[float, float]:
-    """Student's t interval of the mean; NaN for a single value."""
-    from scipy.stats import t
-
-    if len(values) < 2:
-        return np.nan, np.nan
-    half = float(t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
-    return float(values.mean()) - half, float(values.mean()) + half
-
-
-def _correlations(predicted: "pd.Series", measured: "pd.Series") -> dict[str, float]:
+def _correlations(predicted: np.ndarray, measured: np.ndarray) -> dict[str, float]:
     """Rank correlations; NaN where there are none."""
-    from scipy.stats import spearmanr, weightedtau
-
-    if len(predicted) < 3 or predicted.nunique() < 2 or measured.nunique() < 2:
-        return {"spearman": np.nan, "weighted_kendall": np.nan}
-    return {
-        "spearman": float(spearmanr(predicted, measured).statistic),
-        "weighted_kendall": float(weightedtau(predicted, measured).statistic),
-    }
+    kinds = {"spearman": spearman, "weighted_kendall": weighted_kendall}
+    if len(predicted) < 3:
+        return dict.fromkeys(kinds, np.nan)
+    return {name: float(of(predicted[None], measured[None])[0]) for name, of in kinds.items()}

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from .. import metrics
 from ._axes import FAINT, LINES, axes, describe, marker, open_frame, score_limits, short, style
-from ._record import Record, groups, is_reference, mean_and_interval
+from ._record import Record, groups, is_reference
 
 
 def average_so_far(run_or_runs: Record | Iterable[Record], *, ax: Axes | None = None) -> Axes:
@@ -34,7 +34,7 @@ def average_so_far(run_or_runs: Record | Iterable[Record], *, ax: Axes | None = 
     ends, everything, longest = [], [], 1
     for name, members in runs.items():
         lines = _lines(name, members)
-        center, half = mean_and_interval(lines)
+        center, half = metrics.mean_and_interval(lines)
         grey = is_reference(name)
         look = (
             {"color": FAINT, "linestyle": LINES[1 + references.index(name) % 3], "linewidth": 1.6}

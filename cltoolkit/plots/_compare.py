@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .. import metrics
 from ._axes import COLORS, FAINT, INK, axes, describe, short
-from ._record import Record, groups, is_reference, mean_and_interval
+from ._record import Record, groups, is_reference
 
 
 def compare(runs: Iterable[Record], metric: str | Callable[[Record], float] = "acc", *, ax: Axes | None = None) -> Axes:
@@ -32,7 +32,7 @@ def compare(runs: Iterable[Record], metric: str | Callable[[Record], float] = "a
     """
     values = {name: np.array([_value(run, metric) for run in members]) for name, members in groups(runs).items()}
     what, unit, better = _meaning(metric)
-    means = {name: mean_and_interval(v) for name, v in values.items()}
+    means = {name: metrics.mean_and_interval(v) for name, v in values.items()}
     order = sorted(values, key=lambda name: _rank(float(means[name][0]), better))
     ax = axes(ax, height=1.25 + 0.38 * len(order))
     for y, name in enumerate(order):

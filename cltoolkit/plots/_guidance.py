@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from .. import metrics
 from ._axes import FAINT, axes, describe, inches, legend_beside, marker, named, open_frame, short, slant, style
-from ._record import mean_and_interval
 from ._related import Related, last, series
 
 TELLING = (
@@ -126,7 +126,7 @@ def _lines(name: str, values: list[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 
 def _line(ax: Axes, i: int, n: int, name: str, values: NDArray[np.float64]) -> None:
-    center, half = mean_and_interval(values)
+    center, half = metrics.mean_and_interval(values)
     look, k = style(i, n), np.arange(len(center))
     mark = marker(i, n) or ("o" if np.isfinite(center).sum() == 1 else "")
     label = short(name, 34) + (f" ({len(values)} seeds)" if len(values) > 1 else "")
@@ -155,7 +155,7 @@ def _tasks(ax: Axes, names: list[str]) -> None:
 def _words(label: str, lines: dict[str, NDArray[np.float64]]) -> str:
     said = []
     for name, values in lines.items():
-        center, _ = mean_and_interval(values)
+        center, _ = metrics.mean_and_interval(values)
         known = center[np.isfinite(center)]
         said.append(
             f"{name}: {known.mean():.3g} ({known.min():.3g} to {known.max():.3g})" if known.size else f"{name}: none"

@@ -44,23 +44,3 @@ def groups(runs: Iterable[Record]) -> dict[str, list[Record]]:
 def is_reference(name: str) -> bool:
     """Whether a learner is one that others are measured against."""
     return name.lower() in REFERENCES
-
-
-def mean_and_interval(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean over seeds and half the 95 % t-interval of that mean.
-
-    Args:
-        values: `(seeds, ...)`; unknown ones (NaN) are left out.
-
-    Returns:
-        Two arrays of shape `(...)`; the mean is NaN of no value, the half-width is NaN of fewer than two.
-    """
-    from scipy.stats import t
-
-    known = ~np.isnan(values)
-    n = known.sum(0)
-    center = np.where(n > 0, np.where(known, values, 0).sum(0) / np.maximum(n, 1), np.nan)
-    squares = np.where(known, (values - center) ** 2, 0).sum(0)
-    degrees = np.maximum(n - 1, 1)
-    half = t.ppf(0.975, degrees) * np.sqrt(squares / degrees / np.maximum(n, 1))
-    return center, np.where(n > 1, half, np.nan)

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from .. import transferability
 from ..transferability import TransferMatrix
 from ._axes import CROWD, FAINT, FEW, INK, axes, describe, legend_beside, look, short
 from ._transfer_matrix import is_gain
@@ -87,13 +88,8 @@ def _part(
 
 
 def spearman(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Rank correlation, ties sharing their mean rank; NaN where one of the two does not vary."""
-    from scipy.stats import rankdata
-
-    a, b = rankdata(x), rankdata(y)
-    a, b = a - a.mean(), b - b.mean()
-    size = float(np.sqrt((a @ a) * (b @ b))) if len(a) else 0.0
-    return float(a @ b) / size if size else float("nan")
+    """Rank correlation of two rows; NaN of none, and where one of them does not vary."""
+    return float(transferability.spearman(x[None], y[None])[0]) if len(x) else float("nan")
 
 
 def _within(x: NDArray[np.float64], y: NDArray[np.float64], pairs: NDArray[np.bool_]) -> float:

@@ -2,6 +2,6 @@
 
 from ._examples import Data, Examples, Streamed
 from ._sequence import TaskSequence
-from ._task import Scenario, Task
+from ._task import Scenario, Task, closed
 
-__all__ = ["Data", "Examples", "Scenario", "Streamed", "Task", "TaskSequence"]
+__all__ = ["Data", "Examples", "Scenario", "Streamed", "Task", "TaskSequence", "closed"]

@@ -1,6 +1,6 @@
 """One task: what there is to learn, and what a label means."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ._examples import Data, Device
 
-__all__ = ["Scenario", "Task"]
+__all__ = ["Scenario", "Task", "closed"]
 
 Scenario = Literal["task", "domain", "class"]
 
@@ -121,3 +121,22 @@ class Task:
             outputs=outputs or self.outputs,
             scenario=scenario or self.scenario,
         )
+
+
+def closed(units: Sequence[int], like: Tensor) -> Tensor:
+    """What to add to logits so that only some output units answer: 0 for `units`, -inf for the others.
+
+    Args:
+        units: those that may answer.
+        like: `(..., k)`, logits; of their number, kind and device.
+
+    Returns:
+        `(k,)`.
+
+    Example:
+        >>> closed((0, 2), torch.zeros(5, 3))
+        tensor([0., -inf, 0.])
+    """
+    mask = torch.full((like.shape[-1],), -torch.inf)
+    mask[list(units)] = 0.0
+    return mask.to(like)

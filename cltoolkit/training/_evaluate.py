@@ -10,7 +10,7 @@ from torch.func import vmap
 
 from ..learners import Learner
 from ..params import Params
-from ..tasks import Data, TaskSequence
+from ..tasks import Data, TaskSequence, closed
 
 __all__ = ["evaluate", "infer_task"]
 
@@ -125,10 +125,7 @@ def infer_task(learner: Learner, x: Tensor) -> Tensor:
 def _open_logits(learner: Learner, every: Params, x: Tensor) -> Tensor:
     """`(T, n, k)`: logits under the weights of `every` task `(T, *shape)`, -inf for units that are not the task's."""
     logits = vmap(learner.net, in_dims=(0, None))(every, x)
-    closed = torch.full((learner.known, logits.shape[-1]), -torch.inf, device=logits.device)
-    for t in range(learner.known):
-        closed[t, list(learner.outputs[t])] = 0.0
-    return logits + closed[:, None]
+    return logits + torch.stack([closed(units, logits) for units in learner.outputs[: learner.known]])[:, None]
 
 
 def _least_entropy(logits: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Which tasks help which: scores of how easily features of one task serve another, and how far to trust them."""
 
 from ._agreement import agreement
+from ._correlation import pearson, spearman, weighted_kendall
 from ._floor import noise_floor
 from ._gbc import gbc
 from ._h_score import adjusted_h_score, h_score
@@ -39,8 +40,11 @@ __all__ = [
     "measured_transfer",
     "nce",
     "noise_floor",
+    "pearson",
     "probe_accuracy",
+    "spearman",
     "stacked_outputs",
     "trans_rate",
     "transfer_matrix",
+    "weighted_kendall",
 ]

@@ -1,11 +1,12 @@
 """How well scores predict the truth: rank correlations, with intervals."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ..randomness import key_seed
+from ._correlation import MEASURES, Measure
 from ._matrix import TransferMatrix
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["agreement"]
 
 FEWEST = 3  # points of which a correlation says anything: of two it is always 1 or -1
-Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def agreement(
@@ -157,29 +157,3 @@ def _row(value: float, drawn: np.ndarray, level: float, count: int, undefined: i
     known = drawn[~np.isnan(drawn)]
     ends = np.quantile(known, [(1 - level) / 2, (1 + level) / 2]) if len(known) else (np.nan, np.nan)
     return {"value": value, "low": float(ends[0]), "high": float(ends[1]), "n": count, "undefined": undefined}
-
-
-def pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Pearson's r of each pair of rows `(m, n)`; NaN where one of them is constant."""
-    a, b = x - x.mean(1, keepdims=True), y - y.mean(1, keepdims=True)
-    varied = (np.ptp(x, axis=1) > 0) & (np.ptp(y, axis=1) > 0)
-    norms = np.sqrt((a**2).sum(1) * (b**2).sum(1))
-    return np.where(varied, np.clip((a * b).sum(1) / np.where(norms > 0, norms, 1), -1, 1), np.nan)
-
-
-def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Spearman's ρ of each pair of rows `(m, n)`; NaN where one of them is constant."""
-    from scipy.stats import rankdata
-
-    return pearson(rankdata(x, axis=1), rankdata(y, axis=1))
-
-
-def weighted_kendall(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Vigna's weighted τ of each pair of rows `(m, n)`; NaN where one of them is constant."""
-    from scipy.stats import weightedtau
-
-    varied = (np.ptp(x, axis=1) > 0) & (np.ptp(y, axis=1) > 0)
-    return np.array([weightedtau(a, b).statistic if v else np.nan for a, b, v in zip(x, y, varied, strict=True)])
-
-
-MEASURES: dict[str, Measure] = {"weighted_kendall": weighted_kendall, "spearman": spearman, "pearson": pearson}

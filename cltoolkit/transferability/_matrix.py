@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
+from ..embeddings import ahp
+from ..metrics import mean_and_interval
 from ..records import write_atomically
 from ._table import ESTIMATORS
 
@@ -89,13 +92,7 @@ class TransferMatrix:
         """
         if not 0 < level < 1:
             raise ValueError(f"expected a level between 0 and 1, such as 0.95; got {level}")
-        count = 0 if self.samples is None else len(self.samples)
-        if self.samples is None or count < 2:
-            return np.full_like(self.values, np.nan), np.full_like(self.values, np.nan)
-        from scipy.stats import t
-
-        half = t.ppf((1 + level) / 2, count - 1) * self.samples.std(0, ddof=1) / count**0.5
-        center = self.samples.mean(0)
+        center, half = mean_and_interval(self.values[None] if self.samples is None else self.samples, level=level)
         return center - half, center + half
 
     def ranks(self) -> np.ndarray:
@@ -107,18 +104,14 @@ class TransferMatrix:
     def normalized(self) -> np.ndarray:
         """`(S, T)`: shares, Σ_s = 1 in each column, so that targets of different scales compare.
 
-        A column of scores without a negative one is divided by its sum, which is what the analytic hierarchy process
-        gives for the ratios of scores (its matrix of pairwise ratios has rank one). Of others the softmax is taken.
-
-        References:
-            Zamir et al., Taskonomy: Disentangling Task Transfer Learning, CVPR 2018.
+        What the analytic hierarchy process makes of each column, see `embeddings.ahp`.
         """
-        negative = (self.values < 0).any(0)
-        highest = np.fmax.reduce(self.values, 0)
-        weights = np.where(negative, np.exp(self.values - np.where(negative, highest, 0)), self.values)
-        weights = np.where(np.nansum(weights, 0) > 0, weights, np.where(np.isnan(weights), np.nan, 1.0))
-        total = np.nansum(weights, 0)
-        return weights / np.where(total > 0, total, np.nan)
+        shares = np.full_like(self.values, np.nan)
+        for column, scores in zip(shares.T, self.values.T, strict=True):
+            known = ~np.isnan(scores)
+            if known.any():
+                column[known] = ahp(torch.from_numpy(scores[known])).numpy()
+        return shares
 
     def to_frame(self) -> "pd.DataFrame":
         """The values as a table, a row for each source and a column for each target."""

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from ..devices import pick_device
 from ..params import Params, Stateless
 from ..randomness import key_seed
-from ..tasks import TaskSequence
+from ..tasks import TaskSequence, closed
 from ._cache import Cache, Values
 from ._fine_tune import Adam, cycled, rows_of, stacked, train_networks
 from ._matrix import TransferMatrix
@@ -270,9 +270,8 @@ class _Measurement:
 
     def _closed(self, t: int) -> Tensor:
         """`(k,)`: 0 for the output units of task t, -inf for others."""
-        closed = torch.full((self.net.num_outputs(self.sequence.input_shape),), -torch.inf, device=self.device)
-        closed[list(self.sequence[t].outputs)] = 0
-        return closed
+        logits = torch.empty(self.net.num_outputs(self.sequence.input_shape), device=self.device)
+        return closed(self.sequence[t].outputs, logits)
 
 
 def _check_outputs(net: Stateless, sequence: TaskSequence) -> None:
