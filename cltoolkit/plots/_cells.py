@@ -89,6 +89,12 @@ def signs(ax: Axes, cells: NDArray[np.bool_], marker: str) -> None:
     ax.scatter(columns, rows, marker=marker, s=size, color=INK, linewidth=0.5)
 
 
+def stairs(T: int) -> list[tuple[float, float]]:
+    """The corners of the region on and above the diagonal: stairs from the lower right to the upper left."""
+    steps = [(j + side, j + 0.5) for j in reversed(range(T)) for side in (0.5, -0.5)]
+    return [(-0.5, -0.5), (T - 0.5, -0.5), *steps]
+
+
 def cell_names(ax: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
     """Names of rows and columns: as many as there is room for."""
     width, height = inches(ax)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ._axes import describe, short
-from ._cells import ANNOTATED, SEQUENTIAL, cell_axes, cell_names, decimals, heat, mark, numbers, signs
+from ._cells import ANNOTATED, SEQUENTIAL, cell_axes, cell_names, decimals, heat, mark, numbers, signs, stairs
 from ._points import array
 from ._record import title
 from ._related import Related, last, series
@@ -45,7 +45,7 @@ def discrepancy(run_or_array: Related | Numbers, *, names: Sequence[str] | None 
     ax = cell_axes(ax, T, T)
     high = float(np.nanmax(shown, initial=0.0)) or 1.0
     image = heat(ax, shown, low=0.0, high=high, cmap=f"{SEQUENTIAL}_r", label="|‖e_j − e_n‖ − γ_j d_n|  (0: as asked)")
-    ax.add_patch(Polygon(_above(T), facecolor="#f2f2f2", edgecolor="#d9d9d9", hatch="////", linewidth=0, zorder=0.5))
+    ax.add_patch(Polygon(stairs(T), facecolor="#f2f2f2", edgecolor="#d9d9d9", hatch="////", linewidth=0, zorder=0.5))
     mark(ax, unknown, facecolor="white", edgecolor="#bbbbbb", linewidth=0.4)
     if T <= ANNOTATED:
         form = f".{decimals(shown)}f"
@@ -70,12 +70,6 @@ def _read(run_or_array: Related | Numbers, names: Sequence[str] | None) -> tuple
     if values.ndim != 2 or values.shape != (len(called), len(called)):
         raise ValueError(f"expected (T, T) values, T = {len(called)} names; got shape {values.shape}")
     return values, called, heading
-
-
-def _above(T: int) -> list[tuple[float, float]]:
-    """The corners of the region on and above the diagonal: stairs from the lower right to the upper left."""
-    stairs = [(j + side, j + 0.5) for j in reversed(range(T)) for side in (0.5, -0.5)]
-    return [(-0.5, -0.5), (T - 0.5, -0.5), *stairs]
 
 
 def _words(shown: NDArray[np.float64], names: Sequence[str], heading: str) -> str:

@@ -1,20 +1,18 @@
 """The accuracy matrix, cell by cell."""
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
+from matplotlib.image import AxesImage
 from matplotlib.patches import Polygon, Rectangle
 from numpy.typing import ArrayLike, NDArray
 
 from .. import metrics
-from ._axes import CROWD, INK, axes, describe, inches, labels, named, slant, some
+from ._axes import CROWD, axes, describe, inches, labels, named, slant, some
+from ._cells import ANNOTATED, SEQUENTIAL, heat, luminance, signs, stairs
 from ._record import Record, title
 
 Color = str | tuple[float, ...]
-
-ANNOTATED = 12  # tasks up to which every cell shows its number
-COLORS = "cividis"  # uniform to the eye, to the color-blind, and in grey
 
 
 def accuracy_matrix(run: Record, *, highlight: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
@@ -44,11 +42,11 @@ def accuracy_matrix(run: Record, *, highlight: ArrayLike | None = None, ax: Axes
     cell = float(np.clip(4.5 / T, 0.045, 0.5))
     ax = axes(ax, width=max(3.2, T * cell + 2.0), height=max(2.7, (T + 1) * cell + 1.1))
     low, high = min(0.0, np.nanmin(values, initial=0.0)), max(1.0, np.nanmax(values, initial=1.0))
-    image = ax.imshow(values, cmap=COLORS, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
+    image = heat(ax, values, low=low, high=high, cmap=SEQUENTIAL, label="test accuracy (fraction)")
     _boxes(ax, np.isnan(values), facecolor="white", edgecolor="#bbbbbb", linewidth=0.4)
     if lit is not None:
         _boxes(ax, ~lit, facecolor=(1, 1, 1, 0.72), edgecolor="none")
-    ax.add_patch(Polygon(_future(T), facecolor="none", edgecolor=(1, 1, 1, 0.3), hatch="////", linewidth=0))
+    ax.add_patch(Polygon(stairs(T), facecolor="none", edgecolor=(1, 1, 1, 0.3), hatch="////", linewidth=0))
     learned = np.eye(T + 1, T, -1, dtype=bool)
     line = 1.8 if T <= CROWD else 0.6
     if lit is None:
@@ -56,14 +54,10 @@ def accuracy_matrix(run: Record, *, highlight: ArrayLike | None = None, ax: Axes
     else:
         _boxes(ax, lit, facecolor="none", edgecolor="#D55E00", linewidth=1.3 * line)
     if T <= ANNOTATED:
-        _numbers(ax, values, low, high, lit)
+        _numbers(ax, image, values, lit)
     else:
-        _crosses(ax, values)
+        signs(ax, np.isnan(values), "x")
     _label(ax, run, T)
-    bar = ax.figure.colorbar(image, ax=ax, aspect=25)
-    bar.set_label("test accuracy (fraction)", fontsize=9)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=8)
     return describe(ax, _words(run, lit))
 
 
@@ -74,22 +68,15 @@ def _mask(highlight: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return mask
 
 
-def _future(T: int) -> list[tuple[float, float]]:
-    """The corners of the region of tasks not yet learned: stairs from the lower right to the upper left."""
-    stairs = [(j + side, j + 0.5) for j in reversed(range(T)) for side in (0.5, -0.5)]
-    return [(-0.5, -0.5), (T - 0.5, -0.5), *stairs]
-
-
 def _boxes(ax: Axes, cells: NDArray[np.bool_], *, facecolor: Color, edgecolor: Color, linewidth: float = 0.0) -> None:
     patches = [Rectangle((j - 0.5, i - 0.5), 1, 1) for i, j in np.argwhere(cells)]
     ax.add_collection(PatchCollection(patches, facecolor=facecolor, edgecolor=edgecolor, linewidth=linewidth))
 
 
-def _numbers(ax: Axes, values: NDArray[np.float64], low: float, high: float, lit: NDArray[np.bool_] | None) -> None:
+def _numbers(ax: Axes, image: AxesImage, values: NDArray[np.float64], lit: NDArray[np.bool_] | None) -> None:
     T = values.shape[1]
     size = float(np.clip(72 * inches(ax)[0] / T / 3.6, 4.5, 9))
-    colors = mpl.colormaps[COLORS]((values - low) / (high - low))
-    dark = (colors[..., :3] @ [0.299, 0.587, 0.114] < 0.5) & ~np.isnan(values)
+    dark = luminance(image) < 0.5
     for i, j in np.ndindex(values.shape):
         faded = lit is not None and not lit[i, j]
         color = "#6b6b6b" if faded or np.isnan(values[i, j]) else "white" if dark[i, j] else "black"
@@ -98,20 +85,12 @@ def _numbers(ax: Axes, values: NDArray[np.float64], low: float, high: float, lit
         ax.text(j, i, text, ha="center", va="center", color=color, fontsize=size, fontweight=weight)
 
 
-def _crosses(ax: Axes, values: NDArray[np.float64]) -> None:
-    rows, columns = np.nonzero(np.isnan(values))
-    size = (72 * inches(ax)[0] / values.shape[1] / 3) ** 2
-    ax.scatter(columns, rows, marker="x", s=size, color=INK, linewidth=0.5)
-
-
 def _label(ax: Axes, run: Record, T: int) -> None:
     index, words, rotation = named(run.task_names, 0.65 * inches(ax)[0])  # names and color bar take the rest
     ax.set_xticks(index, words, rotation=rotation, fontsize=8)
     slant(ax.get_xticklabels(), rotation, "right")
     rows, names = some(T + 1, CROWD + 2), labels(run.task_names, 14)
     ax.set_yticks(rows, ["before", *(f"after {names[i - 1]}" for i in rows[1:])], fontsize=8)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
     ax.set(xlabel="tested on task", ylabel="moment of training")
     ax.set_title(title(run), fontsize=10)
 
