@@ -24,6 +24,8 @@ __all__ = [
     "ratio",
     "save",
     "seconds",
+    "store",
+    "stored",
     "table",
     "write_facts",
 ]
@@ -145,13 +147,22 @@ def save(result: Result, folder: Path) -> None:
     """Writes `<name>.json` and `<name>.md`; a skipped benchmark leaves what an earlier run has written."""
     if result.skipped:
         return
-    folder.mkdir(parents=True, exist_ok=True)
     where = environment()
-    facts = asdict(result) | {"environment": where}
-    (folder / f"{result.name}.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    (folder / f"{result.name}.md").write_text(
-        f"# {result.title}\n\n{table(result)}\n\n{write_facts(result.settings | where)}\n", "utf-8"
-    )
+    text = f"# {result.title}\n\n{table(result)}\n\n{write_facts(result.settings | where)}\n"
+    store(result.name, asdict(result) | {"environment": where}, text, folder)
+
+
+def store(name: str, facts: Mapping[str, Any], text: str, folder: Path) -> None:
+    """Writes `<name>.json`, and `<name>.md` for people."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    (folder / f"{name}.md").write_text(text, "utf-8")
+
+
+def stored(name: str, folder: Path | None) -> dict[str, Any]:
+    """What an earlier run has written under a name."""
+    path = None if folder is None else folder / f"{name}.json"
+    return json.loads(path.read_text("utf-8")) if path is not None and path.exists() else {}
 
 
 def write_facts(facts: Mapping[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """Which estimator to trust? Scores of transferability against transfer as it was measured."""
 
-import json
 import math
 import time
 import warnings
@@ -25,7 +24,7 @@ from cltoolkit.transferability import (
 )
 
 from ._agreement_text import AGAIN, INTRODUCTION, QUESTIONS, section
-from ._report import HERE, environment, missing_data
+from ._report import HERE, environment, missing_data, store, stored
 
 __all__ = ["STUDIES", "Study", "run"]
 
@@ -106,7 +105,7 @@ def run(names: Iterable[str], *, quick: bool = False, out: Path | None = None) -
         found = _found(study, quick, None if quick else CACHE / name)
         print(f"{section(name, found)}\n", flush=True)
         if out is not None:
-            _write(_read(out) | {name: found}, out)
+            _write(stored("agreement", out) | {name: found}, out)
 
 
 def _found(study: Study, quick: bool, cache: Path | None) -> dict[str, Any]:
@@ -261,14 +260,7 @@ def _as_json(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()} for row in rows]
 
 
-def _read(out: Path) -> dict[str, Any]:
-    path = out / "agreement.json"
-    return json.loads(path.read_text("utf-8")) if path.exists() else {}
-
-
 def _write(every: Mapping[str, Any], out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
     ordered = {name: every[name] for name in STUDIES if name in every}
-    (out / "agreement.json").write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", "utf-8")
     text = "\n\n".join([INTRODUCTION, *(section(name, found) for name, found in ordered.items())])
-    (out / "agreement.md").write_text(f"{text}\n", "utf-8")
+    store("agreement", ordered, f"{text}\n", out)

@@ -1,6 +1,5 @@
 """Known experiments, run through the package: accuracy and backward transfer, with settings, seeds and time."""
 
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from torch import nn
 from cltoolkit import Run, TaskSequence, metrics, networks, sequences, train
 from cltoolkit.learners import Finetune, HyperNet, Joint, Learner, Separate
 
-from ._report import environment, missing_data, write_facts
+from ._report import environment, missing_data, store, stored, write_facts
 
 __all__ = ["EXPERIMENTS", "Experiment", "Trial", "run"]
 
@@ -164,9 +163,7 @@ def _bars(found: Mapping[str, Any]) -> str:
 
 def _save(name: str, experiment: Experiment, found: list[dict[str, Any]], out: Path) -> None:
     """Puts the results so far in the place of older ones, and writes the table of all experiments anew."""
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / "experiments.json"
-    every = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    every = stored("experiments", out)
     every[name] = {
         "title": experiment.title,
         "target": f"MLP {'-'.join(map(str, experiment.hidden))}",
@@ -174,8 +171,7 @@ def _save(name: str, experiment: Experiment, found: list[dict[str, Any]], out: P
         "environment": environment() | {"threads": torch.get_num_threads()},
     }
     every = {key: every[key] for key in EXPERIMENTS if key in every}
-    path.write_text(json.dumps(every, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    (out / "experiments.md").write_text(_text(every), "utf-8")
+    store("experiments", every, _text(every), out)
 
 
 def _text(every: Mapping[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """Does guidance by the H-embedding help? Every way of guiding against none, on the same seeds."""
 
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from torch import nn
 from cltoolkit import Run, TaskSequence, metrics, networks, sequences, train
 from cltoolkit.learners import HEmbedding
 
-from ._report import environment, missing_data, write_facts
+from ._report import environment, missing_data, store, stored, write_facts
 
 __all__ = ["STUDIES", "Study", "run"]
 
@@ -95,7 +94,7 @@ def run(names: Iterable[str], *, quick: bool = False, out: Path | None = None) -
         if missing := missing_data(study.data):
             print(f"## {study.title}\n\nSkipped: {missing}\n")
             continue
-        every = _read(out)
+        every = stored("guidance", out)
         facts = {"title": study.title, "settings": {"epochs": study.epochs, "batch": study.batch}}
         if every.get(name, {}).get("settings") != facts["settings"]:
             every[name] = facts | {"environment": _environment(), "runs": {}}
@@ -133,16 +132,9 @@ def _environment() -> dict[str, Any]:
     return environment() | {"threads": torch.get_num_threads()}
 
 
-def _read(out: Path | None) -> dict[str, Any]:
-    path = None if out is None else out / "guidance.json"
-    return json.loads(path.read_text("utf-8")) if path is not None and path.exists() else {}
-
-
 def _write(every: Mapping[str, Any], out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
     ordered = {name: every[name] for name in STUDIES if name in every}
-    (out / "guidance.json").write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    (out / "guidance.md").write_text(_text(ordered), "utf-8")
+    store("guidance", ordered, _text(ordered), out)
 
 
 def _text(every: Mapping[str, Any]) -> str:
