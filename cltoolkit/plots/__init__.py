@@ -14,6 +14,20 @@ from ._discrepancy import discrepancy
 from ._examples import examples
 from ._guidance import guidance
 from ._h_embedding_fit import h_embedding_fit
+from ._interval_accuracy import certified_accuracy
+from ._interval_along import along_interval
+from ._interval_boxes import nested_boxes
+from ._interval_drift import certified_by_drift
+from ._interval_embeddings import intervals
+from ._interval_half_widths import half_widths
+from ._interval_logits import logit_intervals
+from ._interval_margins import margins
+from ._interval_plasticity import plasticity
+from ._interval_radius import certified_by_radius
+from ._interval_regression import interval_regression
+from ._interval_schedule import schedule
+from ._interval_weights import weight_widths
+from ._interval_widths import interval_widths
 from ._matrix import accuracy_matrix
 from ._orders import orders, orders_measured
 from ._task_map import shepard, task_map
@@ -25,9 +39,13 @@ from ._trilateration import trilateration
 __all__ = [
     "accuracy_matrix",
     "agreement",
+    "along_interval",
     "alt_text",
     "anytime",
     "average_so_far",
+    "certified_accuracy",
+    "certified_by_drift",
+    "certified_by_radius",
     "compare",
     "curves",
     "discrepancy",
@@ -35,11 +53,21 @@ __all__ = [
     "examples",
     "guidance",
     "h_embedding_fit",
+    "half_widths",
+    "interval_regression",
+    "interval_widths",
+    "intervals",
+    "logit_intervals",
+    "margins",
+    "nested_boxes",
     "orders",
     "orders_measured",
+    "plasticity",
+    "schedule",
     "shepard",
     "task_map",
     "transfer_matrix",
     "transfer_scatter",
     "trilateration",
+    "weight_widths",
 ]
