@@ -2,13 +2,15 @@
 
 The rooms: `sequences` and `networks` (what to learn, and with which network), `learners` (one file per method),
 `training` (the one loop), `records` and `metrics` (what came out), `transferability` and `embeddings` (how tasks
-relate), `orders` (what if they came in another order), `plots` (how it looks). Everyday names are here.
+relate), `intervals` (what holds for every network of a box) and `audits` (whether it still does), `orders` (what if
+tasks came in another order), `plots` (how it looks). Everyday names are here.
 """
 
 import importlib
 from typing import Any
 
-from . import embeddings, hypernetworks, learners, metrics, networks, orders, sequences, transferability
+from . import embeddings, hypernetworks, intervals, learners, metrics, networks, orders, sequences, transferability
+from .audits import audit
 from .metrics import explain
 from .params import Params, Stateless, pack, unpack
 from .randomness import stream
@@ -26,11 +28,13 @@ __all__ = [
     "Streamed",
     "Task",
     "TaskSequence",
+    "audit",
     "embeddings",
     "evaluate",
     "explain",
     "hypernetworks",
     "infer_task",
+    "intervals",
     "learners",
     "metrics",
     "networks",

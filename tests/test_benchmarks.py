@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ NAMES = (
     "transferability",
     "placement",
     "guided_step",
+    "intervals",
 )
 
 
@@ -145,6 +147,46 @@ def test_agreement_runs_and_keeps_nothing_of_it(benchmarks: Callable[[str], Modu
     text = (tmp_path / "agreement.md").read_text("utf-8")
     assert all(f"| {estimator.label} |" in text for estimator in ESTIMATORS.values())
     assert "NaN" not in (tmp_path / "agreement.json").read_text("utf-8")
+
+
+def test_learners_with_intervals_are_certified_and_attacked(
+    benchmarks: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = benchmarks("certified")
+    digits = study.STUDIES["split_digits"]
+    some = ("HyperInterval, task", "Finetune, task", "HyperInterval, domain", "InterContiNet, class")
+    trials = {label: digits.trials[label] for label in some}
+    monkeypatch.setitem(study.STUDIES, "split_digits", replace(digits, trials=trials))
+    benchmarks("__main__").main(["certified_split_digits", "--quick", "--out", str(tmp_path)])
+    text = (tmp_path / "certified.json").read_text("utf-8")
+    found = {label: one["runs"]["0"] for label, one in json.loads(text)["split_digits"]["trials"].items()}
+    assert list(found) == list(some)
+    assert "NaN" not in text
+    bounded = {label: one for label, one in found.items() if "certified" in one}
+    assert list(bounded) == [label for label in some if "Finetune" not in label]
+    assert all(one["certified_plain"] <= one["certified"] <= one["told"] for one in bounded.values())
+    assert all(one["robust"] <= one["attacked"] + 1e-12 for one in bounded.values())
+    assert sum(one["contradictions"] for one in bounded.values()) == 0
+
+
+def test_what_is_certified_already_is_not_trained_again(
+    benchmarks: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the same settings; under others it is."""
+    study = benchmarks("certified")
+    digits = study.STUDIES["split_digits"]
+    seen: list[int] = []
+
+    def trained(one: Any, trial: Any, seed: int, quick: bool) -> dict[str, Any]:
+        seen.append(trial.epochs)
+        return {"accuracy": 1.0, "tasks": {"accuracy": [1.0]}}
+
+    monkeypatch.setattr(study, "_trained", trained)
+    for epochs in (1, 1, 2):
+        trials = {"Finetune, task": replace(digits.trials["Finetune, task"], epochs=epochs)}
+        monkeypatch.setitem(study.STUDIES, "split_digits", replace(digits, trials=trials))
+        study.run(["split_digits"], quick=True, out=tmp_path)
+    assert seen == [1, 2]
 
 
 def test_kept_scores_are_read_back_unless_the_study_is_another(

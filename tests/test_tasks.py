@@ -5,10 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.testing import assert_close
 from torch.utils.data import Dataset
 
 from cltoolkit.randomness import stream
-from cltoolkit.tasks import Examples, Streamed, Task, TaskSequence
+from cltoolkit.tasks import Examples, Streamed, Task, TaskSequence, r_squared, squared_error
 
 
 def drawn(*shape, key="x"):
@@ -334,3 +335,104 @@ def test_table_shows_original_labels_beside_units():
 def test_sequence_says_what_is_wrong(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+# Real-valued targets
+
+
+def targets(k=2, n=10, key="targets"):
+    return Examples(drawn(n, 3), drawn(n, k, key=key))
+
+
+def regression(name="a", k=2, **options):
+    return Task(name, targets(k), targets(k, 4, "test"), **options)
+
+
+def test_floats_in_rows_are_targets_and_stay_as_they_are():
+    y = drawn(10, 2).double()
+    assert Examples(X, y).y is y
+    rows = Streamed(Rows(X), torch.arange(10), y)
+    assert same(list(rows.batches(ORDER, 3)), list(Examples(X, y).batches(ORDER, 3)))
+
+
+def test_targets_are_met_by_the_first_outputs_and_have_no_classes():
+    task = regression(k=3)
+    assert (task.regression, task.outputs, task.classes) == (True, (0, 1, 2), ())
+    assert not globals()["task"]().regression
+
+
+@pytest.mark.parametrize("scenario", ["task", "domain"])
+def test_a_regression_is_the_same_in_every_scenario_but_one(scenario):
+    made = TaskSequence([regression("a"), regression("b")])
+    seen = made.as_scenario(scenario)
+    assert (seen.regression, seen.scenario, seen.num_classes) == (True, scenario, 2)
+    assert all(a.train is b.train for a, b in zip(made, seen, strict=True))
+    assert [t.name for t in (seen[1:] + seen[:1])] == ["b", "a"]
+    assert seen[:1].description["tasks"][0]["classes"] == []
+    with pytest.raises(ValueError, match=r"'a': scenario='class' tells classes apart.*use 'task' or 'domain'"):
+        seen.as_scenario("class")
+
+
+def test_a_regression_is_told_from_others_by_its_targets():
+    def probes(data):
+        return TaskSequence([Task("a", data, data)]).description["tasks"][0]["probe"]
+
+    data = targets()
+    moved = Examples(data.x, data.y + torch.tensor([0.0, 1e-3]))
+    swapped = Examples(data.x, data.y.flip(1))
+    assert probes(data) == probes(Examples(data.x.clone(), data.y.clone()))
+    assert len({probes(each)[0] for each in (data, moved, swapped)}) == 3
+
+
+def test_a_regression_says_so():
+    assert repr(TaskSequence([regression(k=1)])).splitlines() == [
+        "tasks: 1 tasks, scenario 'task', inputs (3,), 1 output unit",
+        "  0  a: regression on 1 number  (10 / 0 / 4 train / validation / test)",
+    ]
+    assert "a: regression on 2 numbers" in repr(TaskSequence([regression()]))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Examples(X, Y.float()), r"real-valued targets as floats \(n, k\); got shape \(10,\).*y\[:, None\]"),
+        (lambda: Examples(X, drawn(10, 2, 2)), r"floats \(n, k\); got shape \(10, 2, 2\)"),
+        (lambda: Examples(X, drawn(10, 0)), r"at least one number for each example; got .*\(10, 0\)"),
+        (lambda: Examples(X, drawn(9, 1)), "10 inputs and 9 labels"),
+        (lambda: Examples(X, torch.full((10, 1), float("nan"))), "finite targets; that of example 0 holds NaN"),
+        (lambda: regression(classes=(3, 5)), r"real-valued targets have no classes; got classes=\(3, 5\)"),
+        (lambda: regression(outputs=(1, 0)), r"met by the outputs \(0, 1\), in order; got outputs=\(1, 0\)"),
+        (lambda: regression(scenario="class"), "scenario='class' tells classes apart"),
+        (lambda: Task("a", targets(1), targets(2)), "targets of one width in all parts; got {'train': 1, 'test': 2}"),
+        (lambda: Task("a", targets(), examples()), "train has real-valued targets, test labels"),
+        (lambda: Task("a", examples(), targets()), "train has labels, test real-valued targets"),
+        (lambda: TaskSequence([regression("a"), task("b")]), "labels in all tasks, or real-valued targets in all"),
+        (lambda: TaskSequence([regression("a", 1), regression("b", 2)]), "'a' has 1, 'b' 2"),
+    ],
+)
+def test_targets_that_do_not_fit_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@given(st.integers(1, 3), st.integers(1, 20), st.floats(-100, 100))
+def test_r_squared_is_0_at_the_mean_and_keeps_its_value_under_shifts_and_scales(k, n, shift):
+    y, z = drawn(n + 1, k).double(), drawn(n + 1, k, key="z").double()
+
+    def fit(outputs, targets):
+        return r_squared(squared_error(outputs, targets).sum(), targets)
+
+    assert fit(y, y) == 1
+    assert_close(fit(y.mean(0).expand_as(y), y), torch.tensor(0.0).double(), rtol=0, atol=1e-9)
+    assert_close(fit(2 * z + shift, 2 * y + shift), fit(z, y))
+    assert fit(z, y) <= 1
+
+
+def test_r_squared_of_constant_targets_is_all_or_nothing():
+    y = torch.ones(4, 1)
+    assert [float(r_squared(torch.tensor(error), y)) for error in (0.0, 0.1)] == [1.0, 0.0]
+
+
+def test_outputs_beyond_the_targets_count_for_nothing():
+    y, z = drawn(5, 2), drawn(5, 4, key="z")
+    assert_close(squared_error(z, y), (z[:, 0] - y[:, 0]) ** 2 + (z[:, 1] - y[:, 1]) ** 2)

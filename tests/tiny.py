@@ -16,6 +16,7 @@ FEATURES = 6
 SMALL: dict[str, dict[str, Any]] = {
     "HyperNet": {"embedding_dim": 4, "hidden": (8,)},
     "HEmbedding": {"embedding_dim": 4, "hidden": (8,), "guidance_weight": 0.5},
+    "HyperInterval": {"embedding_dim": 4, "hidden": (8,), "radius": 1.0},
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line: `cltoolkit run`, `resume`, `show`, `list`. It reads words, and leaves the work to lower rooms."""
+"""The command line: `cltoolkit run`, `resume`, `show`, `audit`, `list`. It reads words; lower rooms do the work."""
 
 import argparse
 import inspect
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TextIO, cast, get_args
 
 from .. import learners, networks, sequences
+from ..audits import audit
+from ..learners import VacuousWarning
 from ..records import Run, RunError
 from ..tasks import Scenario
 from ..training import Settings, resume, train
@@ -29,11 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `cltoolkit`; those of the process if None.
 
     Returns:
-        The exit status: 0; 2 for what cannot be done as asked, said in one line on stderr; 130 after Ctrl-C.
+        The exit status: 0; 1 for an audit that fails; 2 for what cannot be done as asked, said in one line on stderr;
+        130 after Ctrl-C.
     """
     args = _parser().parse_args(argv)
     with warnings.catch_warnings():
         warnings.simplefilter("default", RuntimeWarning)
+        warnings.simplefilter("default", VacuousWarning)
         warnings.filterwarnings(
             "ignore", "interrupted after", RuntimeWarning
         )  # said below, with the command that goes on
@@ -65,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands.add_parser("run", help="train a learner on a sequence of tasks, and keep the Run in a folder"))
     _add_resume(commands.add_parser("resume", help="go on with an interrupted Run, from the very step"))
     _add_show(commands.add_parser("show", help="print a table of Runs, and save their figures"))
+    _add_audit(commands.add_parser("audit", help="compute the certificates of a Run again, and say whether they hold"))
     _add_list(commands.add_parser("list", help="list learners, sequences and networks, or the settings of those named"))
     return parser
 
@@ -103,6 +108,12 @@ def _add_show(show: argparse.ArgumentParser) -> None:
     show.add_argument("paths", type=Path, nargs="+", metavar="DIR", help="a Run's folder, or one that holds several")
     show.add_argument("--figures", type=Path, metavar="OUT", help="the folder for figures, as PNG")
     show.set_defaults(command=_show)
+
+
+def _add_audit(check: argparse.ArgumentParser) -> None:
+    check.add_argument("paths", type=Path, nargs="+", metavar="DIR", help="a Run's folder, or one that holds several")
+    check.add_argument("--device", help="such as cpu or cuda:0; by default a GPU if there is one")
+    check.set_defaults(command=_audit)
 
 
 def _add_list(names: argparse.ArgumentParser) -> None:
@@ -161,6 +172,15 @@ def _show(args: argparse.Namespace) -> int:
     if args.figures is not None:
         print(f"{save_figures(runs, args.figures)} figures saved in {args.figures}")
     return 0
+
+
+def _audit(args: argparse.Namespace) -> int:
+    """Prints every finding; the status is 1 if one does not hold."""
+    audits = [audit(path, device=args.device) for path in _run_folders(args.paths)]
+    for each in audits:
+        print(each.to_frame().to_string(index=False, float_format=lambda value: f"{value:.6g}"))
+        print(each)
+    return 0 if all(audits) else 1
 
 
 def _list(args: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from ._hypernetwork import Basis, Hypernetwork
 from ._initialization import gain_offset, hyperfan_std
 from ._lookahead import adam_lookahead, adam_shift
-from ._regularizer import OutputRegularizer, cheaper_form, output_distance, output_distance_gram
+from ._regularizer import OutputRegularizer, cheaper_form, deal, output_distance, output_distance_gram
 
 __all__ = [
     "Basis",
@@ -12,6 +12,7 @@ __all__ = [
     "adam_lookahead",
     "adam_shift",
     "cheaper_form",
+    "deal",
     "gain_offset",
     "hyperfan_std",
     "output_distance",

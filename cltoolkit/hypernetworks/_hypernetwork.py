@@ -174,9 +174,8 @@ class Hypernetwork(nn.Module):
             rank=rank if output == "low_rank" else None,
         )
         self.output = nn.utils.skip_init(WideLinear, self.basis.width, self.chunk_size)
-        offset = gain_offset(self.shapes)
-        needed = initialization == "hyperfan" and bool(offset.any())
-        self.register_buffer("offset", offset if needed else None, persistent=False)
+        self.register_buffer("offset", None, persistent=False)
+        self.around(None)
         self.gates = nn.Parameter(torch.zeros(len(zero))) if zero else None
         self.register_buffer("gate_of", _places(self.shapes, zero) if zero else None, persistent=False)
         self.reset(generator)
@@ -197,6 +196,17 @@ class Hypernetwork(nn.Module):
             _reset_plain(self, generator)
         else:
             _reset_hyperfan(self, generator)
+
+    def around(self, weights: Tensor | None) -> None:
+        """Sets the constant o: h then generates differences to `weights` `(P,)`, whatever the embedding.
+
+        It is no part of the saved state. None restores the o with which the hypernetwork was made.
+        """
+        offset = gain_offset(self.shapes) if weights is None else weights
+        if offset.shape != (self.size,):
+            raise ValueError(f"expected one weight for each of the {self.size:,} generated; got {tuple(offset.shape)}")
+        needed = weights is not None or (self.initialization == "hyperfan" and bool(offset.any()))
+        self.offset = offset.detach().to(self.output.weight) if needed else None
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """Generates the weights of every task given.

@@ -12,7 +12,7 @@ from torch.func import functional_call
 from ._checks import check_embeddings, check_name, check_positive
 from ._hypernetwork import Hypernetwork
 
-__all__ = ["OutputRegularizer", "cheaper_form", "output_distance", "output_distance_gram"]
+__all__ = ["OutputRegularizer", "cheaper_form", "deal", "output_distance", "output_distance_gram"]
 
 FORMS = ("auto", "batched", "gram")
 
@@ -40,6 +40,27 @@ def cheaper_form(*, rows: int, width: int, outputs: int) -> str:
     batched = 3 * rows * width * outputs
     gram = 5 * width**2 * outputs + 8 * width**2 * rows
     return "gram" if gram < batched else "batched"
+
+
+def deal(tasks: int, drawn: int, generator: torch.Generator, part: int, device: torch.device) -> Tensor | None:
+    """The tasks of one step out of a permutation dealt out in parts: `(drawn,)` indices, or None for all tasks.
+
+    Args:
+        tasks: how many there are.
+        drawn: how many of them one step takes.
+        generator: draws the permutation; the same state in every step of one round.
+        part: number of the step within its round.
+        device: where the indices shall be.
+
+    Example:
+        >>> deal(3, 3, torch.Generator(), 0, torch.device("cpu")) is None
+        True
+    """
+    if drawn == tasks:
+        return None
+    dealt = torch.randperm(tasks, generator=generator, device=generator.device)
+    places = torch.arange(part * drawn, (part + 1) * drawn, device=dealt.device)
+    return dealt[places % tasks].to(device)
 
 
 def output_distance(outputs: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -195,11 +216,7 @@ class OutputRegularizer(nn.Module):
             generator: draws the permutation; the same state in every step of one round.
             part: number of the step within its round, from 0 to `num_parts` - 1.
         """
-        if self.num_drawn == self.num_tasks:
-            return None
-        dealt = torch.randperm(self.num_tasks, generator=generator, device=generator.device)
-        places = torch.arange(part * self.num_drawn, (part + 1) * self.num_drawn, device=dealt.device)
-        return dealt[places % self.num_tasks].to(self.embeddings.device)
+        return deal(self.num_tasks, self.num_drawn, generator, part, self.embeddings.device)
 
     def forward(self, hypernet: Hypernetwork, embeddings: Tensor, tasks: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Weights of the current task and L_c; in the batched form from one batch, hence one product for W's gradient.

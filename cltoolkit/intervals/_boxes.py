@@ -2,7 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ __all__ = [
     "fingerprint",
     "hull",
     "inflate",
+    "joined",
     "layer_widths",
     "sample",
     "scaled",
@@ -28,6 +30,17 @@ __all__ = [
 
 Bounds = Mapping[str, Tensor]
 QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def joined(boxes: Sequence[IntervalTensor]) -> IntervalTensor:
+    """`torch.cat` of boxes along their first dimension.
+
+    Example:
+        >>> unit = IntervalTensor(torch.zeros(2), torch.ones(2))
+        >>> joined([unit, unit]).shape
+        torch.Size([4])
+    """
+    return cast(IntervalTensor, torch.cat(list(boxes)))
 
 
 def widths(bounds: Bounds) -> Tensor:

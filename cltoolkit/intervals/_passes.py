@@ -55,6 +55,11 @@ def bounding(
     net = net if isinstance(net, Stateless) else Stateless(net)
     if not len(data):
         raise ValueError("expected at least one example to certify; got none. Give a part of a task that has some.")
+    if data.y.is_floating_point():
+        raise ValueError(
+            "expected labels, which answers can be right about; got real-valued targets. Bound the outputs themselves: "
+            "net(bounds, x), and their worst case by `worst_case_squared_error`."
+        )
     lacking = [name for name in (*net.shapes, *net.buffers) if name not in bounds]
     if lacking:
         raise ValueError(f"expected bounds of every weight and buffer of the network; {lacking[:5]} are missing")

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -56,6 +56,10 @@ class IntervalTensor(Tensor):
     radius: Tensor
     nonnegative: bool
     rigorous: bool
+
+    if TYPE_CHECKING:
+
+        def __getitem__(self, index: Any) -> "IntervalTensor": ...
 
     @staticmethod
     def __new__(

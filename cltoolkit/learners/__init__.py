@@ -8,14 +8,32 @@ from ..params import Stateless
 from ._base import Learner, Phase
 from ._finetune import Finetune
 from ._h_embedding import HEmbedding
+from ._hyper_interval import HyperInterval
 from ._hypernet import HyperNet
+from ._intercontinet import InterContiNet
+from ._interval import IntervalLearner, VacuousWarning
 from ._joint import Joint
 from ._separate import Separate
 
-__all__ = ["METHODS", "Finetune", "HEmbedding", "HyperNet", "Joint", "Learner", "Phase", "Separate", "build"]
+__all__ = [
+    "METHODS",
+    "Finetune",
+    "HEmbedding",
+    "HyperInterval",
+    "HyperNet",
+    "InterContiNet",
+    "IntervalLearner",
+    "Joint",
+    "Learner",
+    "Phase",
+    "Separate",
+    "VacuousWarning",
+    "build",
+]
 
 METHODS: dict[str, type[Learner]] = {
-    method.__name__: method for method in (Finetune, Joint, Separate, HyperNet, HEmbedding)
+    method.__name__: method
+    for method in (Finetune, Joint, Separate, HyperNet, HEmbedding, HyperInterval, InterContiNet)
 }
 
 

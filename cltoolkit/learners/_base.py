@@ -13,9 +13,9 @@ from torch.optim import Optimizer
 
 from ..params import Params, Stateless
 from ..randomness import stream
-from ..tasks import Scenario, Task, closed
+from ..tasks import Scenario, Task, closed, squared_error
 
-__all__ = ["Learner", "Phase", "check_positive"]
+__all__ = ["Learner", "Phase", "check_between", "check_choice", "check_positive", "relative_entropy"]
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,12 @@ class Phase:
     Args:
         name: what it is called in records.
         share: the fraction of the task's epochs that it takes.
+        steps: how many steps that makes, for schedules; the training loop says so. 0 where nobody does.
     """
 
     name: str = "train"
     share: float = 1.0
+    steps: int = 0
 
 
 class Learner(nn.Module, ABC):
@@ -50,6 +52,7 @@ class Learner(nn.Module, ABC):
         learning: whether task number `num_tasks` is being learned now.
         outputs: for each task begun, the network's output units that answer it.
         scenario: that of the tasks.
+        regression: whether the tasks have real-valued targets and no classes.
     """
 
     one_network: ClassVar[bool]  # one set of weights answers every task, once heads are shared
@@ -61,6 +64,7 @@ class Learner(nn.Module, ABC):
         self.learning = False
         self.outputs: list[tuple[int, ...]] = []
         self.scenario: Scenario = "task"
+        self.regression = False
         self.seed = 0
         self.steps = 0
         self.phase = Phase()
@@ -102,6 +106,24 @@ class Learner(nn.Module, ABC):
         """The weights from which task t ≥ `num_tasks` would begin, had it to begin now; None where there are none."""
         return None
 
+    def attend(self, task: Task) -> None:
+        """Hands over the task that is about to be learned, or learned on, for methods that look at its validation part.
+
+        Before `begin`, and again when a run is resumed within the task.
+        """
+
+    def doubt(self, x: Tensor, logits: Tensor) -> Tensor:
+        """How unsure the weights of each task are of each input; where the task is not told, the surest answer.
+
+        Args:
+            x: `(n, *input_shape)`.
+            logits: `(T, n, k)` of x under the weights of every known task, -inf for units that are not the task's.
+
+        Returns:
+            `(T, n)`: the entropy of the answer, relative to its maximum, unless the method says otherwise.
+        """
+        return relative_entropy(logits)
+
     def remember(self, task: Task) -> None:
         """Hands over an ended task's data, for methods that keep some; after `end`, and again when a run is resumed."""
 
@@ -134,9 +156,16 @@ class Learner(nn.Module, ABC):
 
     @final
     def begin(self, task: Task, phase: Phase) -> None:
-        """Begins a phase of the next task."""
+        """Begins a phase of the next task.
+
+        Raises:
+            ValueError: if the task is a regression, and the method or the scenario needs classes.
+        """
         if not self.learning:
+            if task.regression:
+                self._check_regression()
             self.learning = True
+            self.regression = task.regression
             self.outputs.append(task.outputs)
         self.steps = 0
         self.phase = phase
@@ -149,7 +178,7 @@ class Learner(nn.Module, ABC):
 
         Args:
             x: `(b, *input_shape)`.
-            y: `(b,)`, output units.
+            y: `(b,)`, output units; or targets `(b, k)`.
 
         Returns:
             The named losses, scalars on the device.
@@ -211,6 +240,11 @@ class Learner(nn.Module, ABC):
         """Whether the answer depends on which task is asked for."""
         return self.own_head or not self.one_network
 
+    @property
+    def needs_classes(self) -> bool:
+        """Whether it can learn labels alone, and no real-valued targets."""
+        return False
+
     @final
     def units(self, t: int) -> tuple[int, ...]:
         """The output units that may answer task t."""
@@ -244,7 +278,12 @@ class Learner(nn.Module, ABC):
         return next(iter(self.state_dict().values())).device
 
     def loss(self, logits: Tensor, y: Tensor, units: Sequence[int]) -> Tensor:
-        """Mean cross-entropy of `y` `(n,)` among the output units `units` alone, from all logits `(n, k)`."""
+        """Mean cross-entropy of `y` `(n,)` among the output units `units` alone, from all logits `(n, k)`.
+
+        Of real-valued targets `(n, k)` it is the squared error, summed over outputs, and its mean over examples.
+        """
+        if y.is_floating_point():
+            return squared_error(logits, y).mean()
         if len(units) == logits.shape[1]:
             return F.cross_entropy(logits, y)
         return F.cross_entropy(logits + self._closed(tuple(units), logits), y)
@@ -281,8 +320,9 @@ class Learner(nn.Module, ABC):
             "num_tasks": self.num_tasks,
             "learning": self.learning,
             "outputs": [list(units) for units in self.outputs],
+            "regression": self.regression,
             "steps": self.steps,
-            "phase": [self.phase.name, self.phase.share],
+            "phase": [self.phase.name, self.phase.share, self.phase.steps],
         }
         return tensors, facts
 
@@ -301,6 +341,7 @@ class Learner(nn.Module, ABC):
         self.start(seed=facts["seed"], device=device, scenario=facts["scenario"])
         self.num_tasks, self.learning, self.steps = facts["num_tasks"], facts["learning"], facts["steps"]
         self.outputs = [tuple(units) for units in facts["outputs"]]
+        self.regression = facts.get("regression", False)  # older states know classes only
         self.phase = Phase(*facts["phase"])
         mine = {name.removeprefix("learner/"): v for name, v in tensors.items() if name.startswith("learner/")}
         self._grow()
@@ -332,6 +373,19 @@ class Learner(nn.Module, ABC):
             path, _, leaf = name.rpartition(".")
             delattr(self.get_submodule(path), leaf)
 
+    def _check_regression(self) -> None:
+        if self.needs_classes:
+            raise ValueError(
+                f"{self.name} as it is set up looks at classes, and real-valued targets have none; "
+                "HyperNet, and HyperInterval without guidance, learn them"
+            )
+        if self.needs_task and not self.own_head:
+            raise ValueError(
+                f"{self.name} has weights for each task, and scenario {self.scenario!r} does not name the task: it "
+                "would be found by how sure the answer is, which real-valued outputs do not tell. Use scenario='task', "
+                "or a learner with one network, such as HyperInterval with nesting."
+            )
+
     def _check_known(self, t: int) -> None:
         if not 0 <= t < self.known:
             known = f"tasks 0 to {self.known - 1}" if self.known else "no task yet"
@@ -348,8 +402,36 @@ def _load_slots(optimizer: Optimizer, prefix: str, tensors: Mapping[str, Tensor]
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
+def relative_entropy(logits: Tensor) -> Tensor:
+    """Entropy of the softmax of logits `(*, k)`, divided by its maximum, so that few classes are no advantage: `(*,)`.
+
+    Units with a logit of -inf do not count.
+
+    Example:
+        >>> relative_entropy(torch.tensor([[0.0, 0.0, -torch.inf], [9.0, -9.0, -9.0]])).round(decimals=3)
+        tensor([1., 0.])
+    """
+    log_p = logits.log_softmax(-1)
+    entropy = -(log_p.exp() * log_p.nan_to_num(neginf=0.0)).sum(-1)
+    classes = torch.isfinite(logits).sum(-1)
+    return entropy / classes.log().clamp_min(1e-9)
+
+
 def check_positive(**values: float) -> None:
     """Raises a ValueError that names the first hyper-parameter which is not a number above 0."""
     for name, value in values.items():
         if not value > 0:
             raise ValueError(f"expected {name} above 0; got {value!r}")
+
+
+def check_between(**values: float) -> None:
+    """Raises a ValueError that names the first hyper-parameter which is not a number from 0 to 1."""
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"expected {name} between 0 and 1; got {value!r}")
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Raises a ValueError that lists the choices, if the hyper-parameter `name` is none of them."""
+    if value not in choices:
+        raise ValueError(f"expected {name} to be one of {', '.join(map(repr, choices))}; got {value!r}")

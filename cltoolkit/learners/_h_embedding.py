@@ -1,30 +1,21 @@
 """HEmbedding: a hypernetwork whose task embeddings are guided by how well earlier tasks transfer."""
 
-import math
 import warnings
-from typing import ClassVar, Literal, final, get_args
+from typing import ClassVar, Literal, final
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..embeddings import NORMALIZERS, SOLVERS, Placement, h_embedding
 from ..hypernetworks import Hypernetwork
 from ..params import Params, Stateless, unpack
-from ..randomness import key_seed
 from ..tasks import Task
-from ..transferability import ESTIMATORS, NoiseFloorWarning, all_outputs, draw_sample
 from ._base import Learner, Phase, check_positive
 from ._generated import GeneratedWeights, Output
-from ._guidance import Decoder, cosine_loss, distance_loss
+from ._guide import Guidance, Guide
 from ._relations import Relations
 
 __all__ = ["HEmbedding"]
-
-Guidance = Literal["decoder", "shared_decoder", "distance", "initialization", "none"]
-FEWEST = 2  # earlier tasks from which on a task is guided: with one, any distance from it will do
-WIDE, NARROW = 512, 64  # hidden widths of the decoders
-AT_ONCE = 1000  # examples in one pass, where they need not be all of them
 
 
 @final
@@ -128,12 +119,7 @@ class HEmbedding(Learner):
         max_tasks: int | None = 16,
     ) -> None:
         super().__init__(net)
-        check_positive(lr=lr, samples=samples)
-        _check_names(
-            guidance=guidance, score=score, normalizer=normalizer, solver=solver, near=near, statistics=statistics
-        )
-        if not guidance_weight >= 0:
-            raise ValueError(f"expected guidance_weight of at least 0; got {guidance_weight!r}")
+        check_positive(lr=lr)
         if self.net.weights == "given":
             warnings.warn("HEmbedding generates all weights; those given with the network are not used", stacklevel=2)
         self.guidance = guidance
@@ -170,8 +156,20 @@ class HEmbedding(Learner):
             beta=beta,
             max_tasks=max_tasks,
         )
-        self.relations = Relations(embedding_dim)
-        self.decoder: Decoder | None = self._new_decoder() if guidance == "shared_decoder" else None
+        self.guide = Guide(
+            self.net,
+            self.hypernet.basis,
+            embedding_dim=embedding_dim,
+            guidance=guidance,
+            guidance_weight=guidance_weight,
+            score=score,
+            normalizer=normalizer,
+            solver=solver,
+            near=near,
+            samples=samples,
+            shuffled=shuffled,
+            statistics=statistics,
+        )
 
     @property
     def hypernet(self) -> Hypernetwork:
@@ -184,86 +182,37 @@ class HEmbedding(Learner):
         return self.generated.embeddings
 
     @property
-    def placed(self) -> bool:
-        """Whether the task being learned has an H-embedding: not the first two, nor one of a single class."""
-        return self.num_tasks >= FEWEST and len(self.outputs[self.num_tasks]) > 1
+    def relations(self) -> Relations:
+        """The record of how tasks relate."""
+        return self.guide.relations
 
     @property
-    def guided(self) -> bool:
-        """Whether a loss acts on the task being learned."""
-        return self.placed and self.guidance in ("decoder", "shared_decoder", "distance")
+    def needs_classes(self) -> bool:
+        """Whether it can learn labels alone: scores are of classes."""
+        return True
 
     def _start(self) -> None:
         self.generated.start(self.seed)
-        self.relations.clear()
-        if self.guidance == "decoder":
-            self.decoder = None
-        if self.decoder is not None:
-            self.decoder.reset(self.stream("decoder"))
+        self.guide.start(self.seed)
 
     def _begin(self, task: Task, phase: Phase) -> None:
-        embedding = self.generated.drawn(self.seed, self.num_tasks)
-        scores = self._scores(task)
-        placement = self._placement(scores, embedding) if self.placed else None
-        self.relations.append(scores, placement)
-        if self.guidance == "initialization" and placement is not None:
-            embedding = placement.embedding.to(embedding)
-        self.generated.begin(embedding)
-        if self.guidance == "decoder" and self.guided:
-            self.decoder = self._new_decoder().reset(self.stream("decoder", self.num_tasks)).to(self.device)
-
-    @torch.no_grad()
-    def _scores(self, task: Task) -> Tensor:
-        """H(T_n → T_j) `(t,)` of every earlier task n on the one that begins; NaN where a single class has none."""
-        t, estimator, data = self.num_tasks, ESTIMATORS[self.score], task.train
-        if t == 0 or len(task.outputs) < 2:
-            return torch.full((t,), math.nan)
-        sample = draw_sample(data, self.samples, self.seed, "HEmbedding", "sample", t)
-        whole = self.statistics == "batch" and bool(self.net.buffers)  # the batch, whose statistics it is
-        batches = data.batches(sample, len(sample) if whole else AT_ONCE)
-        sources = self.generated.stacked(t)
-        features, logits, y = all_outputs(self.net, sources, batches, statistics=self.statistics)
-        if estimator.needs == "probabilities":
-            closed = torch.stack([self._closed(units, logits) for units in self.outputs[:t]])
-            features = (logits + closed[:, None]).softmax(-1)
-        with warnings.catch_warnings():  # the scores are recorded, for whoever asks what they are worth
-            warnings.simplefilter("ignore", NoiseFloorWarning)
-            scores = estimator.of(features, y)
-        return scores[torch.randperm(t, generator=self.stream("shuffled", t))] if self.shuffled else scores
-
-    def _placement(self, scores: Tensor, drawn: Tensor) -> Placement:
-        """The H-embedding of the task that begins, which without it would begin where it is `drawn`."""
-        return h_embedding(
-            scores,
-            self.embeddings,
-            normalizer=self.normalizer,
-            near=drawn if self.near == "drawn" else None,
-            solver=self.solver,
-            seed=key_seed(self.seed, "h-embedding", self.num_tasks),
-        )
-
-    def _new_decoder(self) -> Decoder:
-        """One for all chunks' features, or a small one for their mean."""
-        width, chunks = self.hypernet.basis.width, self.hypernet.num_chunks
-        if self.guidance == "decoder":
-            return Decoder(chunks * width, WIDE, self.embedding_dim, bias=True)
-        return Decoder(width, NARROW, self.embedding_dim, bias=False)
+        drawn = self.generated.drawn(self.seed, self.num_tasks)
+        sources = self.generated.stacked(self.num_tasks) if self.num_tasks else {}
+        self.guide.face(self.outputs)
+        self.generated.begin(self.guide.begin(task, sources, self.embeddings, drawn))
 
     def _grow(self) -> None:
         if not self.learning:
             self.generated.shrink()
             return
         self.generated.grow(self.num_tasks)
-        if self.guidance == "decoder" and self.guided:
-            self.decoder = self._new_decoder().to(self.device)
+        self.guide.face(self.outputs)
+        self.guide.grow(self.device)
 
     def _optimizers(self, phase: Phase) -> dict[str, Optimizer]:
         parameters = [*self.hypernet.parameters(), self.generated.embedding]
         self.adam = torch.optim.Adam(parameters, lr=self.lr, fused=True)
-        if self.decoder is None or not self.guided:
-            return {"adam": self.adam}
-        lr = 1e-3 if self.guidance == "decoder" else self.lr
-        return {"adam": self.adam, "decoder": torch.optim.Adam(self.decoder.parameters(), lr=lr, fused=True)}
+        return {"adam": self.adam} | self.guide.optimizers(self.lr)
 
     def _step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         losses = {}
@@ -271,10 +220,10 @@ class HEmbedding(Learner):
         def objective(weights: Tensor) -> Tensor:
             params = unpack(weights, self.net.shapes) | self.generated.statistics.values()
             losses["loss"] = self.loss(self.net(params, x, training=True), y, self.units(self.num_tasks))
-            if not self.guided:
+            if not self.guide.acts:
                 return losses["loss"]
-            losses["guidance"] = self._guidance_loss()
-            return losses["loss"] + min(self.guidance_weight * self.num_tasks, 1.0) * losses["guidance"]
+            losses["guidance"], weight = self.guide.loss(self.hypernet.basis, self.generated.embedding, self.embeddings)
+            return losses["loss"] + weight * losses["guidance"]
 
         for optimizer in self.optimizers.values():
             optimizer.zero_grad()
@@ -285,26 +234,9 @@ class HEmbedding(Learner):
             optimizer.step()
         return {name: value.detach() for name, value in losses.items()}
 
-    def _guidance_loss(self) -> Tensor:
-        """L_e of the task being learned."""
-        t, embedding, relations = self.num_tasks, self.generated.embedding, self.relations
-        if self.decoder is None:
-            return distance_loss(embedding, self.embeddings, relations.scale[t] * relations.targets[t, :t])
-        features, goal = self.hypernet.basis(embedding[None]), relations.h_embeddings[t:]
-        if self.guidance == "decoder":
-            return cosine_loss(self.decoder(features.flatten(1)), goal).sum()
-        with torch.no_grad():  # from earlier tasks the decoder learns; what it decodes does not
-            earlier = self.hypernet.basis(self.embeddings[FEWEST:])
-        decoded = self.decoder(torch.cat([features, earlier]).mean(1))
-        goals = relations.h_embeddings[FEWEST:t]
-        there = goals.isfinite().all(1)  # tasks of a single class have none
-        apart = cosine_loss(decoded, torch.cat([goal, goals.nan_to_num(1.0)]))
-        return apart[0] + (apart[1:] * there).sum() / there.sum().clamp(min=1)
-
     def _end(self, task: Task) -> None:
         self.generated.end()
-        if self.guidance == "decoder":
-            self.decoder = None
+        self.guide.end()
 
     def _params(self, t: int) -> Params:
         return self.generated.params(t)
@@ -321,17 +253,3 @@ class HEmbedding(Learner):
         """The task embeddings, and the record of how tasks relate; see `Relations`."""
         embeddings = self.generated.known(self.known)
         return {"embeddings": embeddings} | self.relations.series(embeddings)
-
-
-def _check_names(*, guidance: str, score: str, normalizer: str, solver: str, near: str, statistics: str) -> None:
-    known = {
-        "guidance": (guidance, get_args(Guidance)),
-        "score": (score, tuple(ESTIMATORS)),
-        "normalizer": (normalizer, tuple(NORMALIZERS)),
-        "solver": (solver, tuple(SOLVERS)),
-        "near": (near, ("drawn", "mean")),
-        "statistics": (statistics, ("batch", "stored")),
-    }
-    for name, (value, choices) in known.items():
-        if value not in choices:
-            raise ValueError(f"expected {name} to be one of {', '.join(map(repr, choices))}; got {value!r}")

@@ -9,7 +9,7 @@ from torch.func import vmap
 from torch.optim import Optimizer
 
 from ..params import Params, Stateless
-from ..tasks import Task
+from ..tasks import Task, squared_error
 from ._base import Learner, Phase, check_positive
 from ._target import PerTask, TargetWeights, own_part, undotted
 
@@ -106,6 +106,8 @@ class Joint(Learner):
         logits = vmap(lambda params, x: self.net(params, x, training=True), in_dims=dims, randomness="different")(
             shared | own, xs
         )
+        if self.regression:
+            return squared_error(logits, ys).mean(1)
         closed = torch.stack([self._closed(units, logits) for units in self.outputs])
         logits = (logits + closed[:, None]).transpose(1, 2)
         return F.cross_entropy(logits, ys, reduction="none").mean(1)
@@ -113,6 +115,8 @@ class Joint(Learner):
     def _losses_together(self, xs: Tensor, ys: Tensor) -> Tensor:
         """`(t + 1,)`: all tasks through one network and one head."""
         logits = self.net(self.weights.params(), xs.flatten(0, 1), training=True)
+        if self.regression:
+            return squared_error(logits, ys.flatten(0, 1)).view(ys.shape[:2]).mean(1)
         logits = logits + self._closed(self.seen_units if self.scenario == "class" else self.outputs[0], logits)
         return F.cross_entropy(logits, ys.flatten(), reduction="none").view_as(ys).mean(1)
 

@@ -4,6 +4,7 @@
 |---|---|
 | inside scikit-learn, no download | `split_digits`, `permuted_digits`, `rotated_digits` |
 | drawn, with the true relation of the tasks | `related_gaussians` |
+| drawn, with real-valued targets | `hermite`, `gaussian_densities` |
 | through torchvision, gray | `split_mnist`, `permuted_mnist`, `rotated_mnist`, the same of `fashion_mnist` |
 | through torchvision, in color | `split_cifar10`, `split_cifar100`, `cifar100_superclasses` |
 | your own | `from_arrays`, `from_dataset`, `from_folder` |
@@ -31,6 +32,7 @@ from ._datasets import from_dataset
 from ._digits import permuted_digits, rotated_digits, split_digits
 from ._folder import from_folder
 from ._gaussians import related_gaussians
+from ._regression import gaussian_densities, hermite
 
 __all__ = [
     "build",
@@ -41,6 +43,8 @@ __all__ = [
     "from_arrays",
     "from_dataset",
     "from_folder",
+    "gaussian_densities",
+    "hermite",
     "names",
     "permuted_digits",
     "permuted_fashion_mnist",
@@ -63,6 +67,8 @@ _BUILDERS: dict[str, Callable[..., TaskSequence]] = {
         permuted_digits,
         rotated_digits,
         related_gaussians,
+        hermite,
+        gaussian_densities,
         split_mnist,
         permuted_mnist,
         rotated_mnist,

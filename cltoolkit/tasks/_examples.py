@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from ..randomness import seeded
+from ._targets import checked
 
 __all__ = ["Data", "Device", "Examples", "Streamed"]
 
@@ -22,7 +23,7 @@ class Data(Protocol):
 
     @property
     def y(self) -> Tensor:
-        """`(n,)` int64: the output unit that should win."""
+        """`(n,)` int64, the output unit that should win; or `(n, k)` floats, what the first k outputs should be."""
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -31,7 +32,7 @@ class Data(Protocol):
     def __len__(self) -> int: ...
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs `(b, *input_shape)` and labels `(b,)` of the examples `index`."""
+        """Inputs `(b, *input_shape)` and labels `(b,)` (or targets `(b, k)`) of the examples `index`."""
 
     def batches(self, order: Tensor, size: int, *, start: int = 0, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """The examples `order` in batches of at most `size`, all of one size within one, from batch number `start` on.
@@ -55,7 +56,7 @@ class Examples:
 
     Args:
         x: `(n, *stored_shape)`. Several tasks may share it. uint8 without a transform is read as x / 255.
-        y: `(n,)`, the output unit that should win.
+        y: `(n,)`, the output unit that should win; or floats `(n, k)`, real-valued targets.
         transform: what turns a stored batch `(b, *stored_shape)` into inputs `(b, *input_shape)`: deterministic, on
             the batch's device. A `nn.Module` moves with the data.
 
@@ -70,7 +71,7 @@ class Examples:
     transform: Transform | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "y", _labels(self.y))
+        object.__setattr__(self, "y", checked(self.y))
         if len(self.x) != len(self.y):
             raise ValueError(f"expected one label per example; got {len(self.x)} inputs and {len(self.y)} labels")
         if self.x.is_floating_point() and not bool(torch.isfinite(self.x).all()):
@@ -89,7 +90,7 @@ class Examples:
         return tuple(_inputs(self.x[:1], self.transform).shape[1:])
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs `(b, *input_shape)` and labels `(b,)` of the examples `index`."""
+        """Inputs `(b, *input_shape)` and labels `(b,)` (or targets `(b, k)`) of the examples `index`."""
         index = index.to(self.x.device)
         return _inputs(self.x[index], self.transform), self.y[index]
 
@@ -138,7 +139,7 @@ class Streamed:
     Args:
         dataset: `dataset[i]` is an input tensor, or a tuple that begins with one.
         index: `(n,)`, the rows of the data set that are meant.
-        y: `(n,)`, the output unit that should win, for each of these rows.
+        y: `(n,)`, the output unit that should win, for each of these rows; or real-valued targets `(n, k)`.
         transform: as in `Examples`, applied to whole batches on the device.
         workers: processes that read ahead; 0 reads in this one.
         device: where batches are delivered.
@@ -152,7 +153,7 @@ class Streamed:
     device: Device = "cpu"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "y", _labels(self.y))
+        object.__setattr__(self, "y", checked(self.y))
         if len(self.index) != len(self.y):
             raise ValueError(f"expected one label per row; got {len(self.index)} rows and {len(self.y)} labels")
 
@@ -165,7 +166,7 @@ class Streamed:
         return tuple(self.take(torch.tensor([0]))[0].shape[1:])
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs `(b, *input_shape)` and labels `(b,)` of the examples `index`."""
+        """Inputs `(b, *input_shape)` and labels `(b,)` (or targets `(b, k)`) of the examples `index`."""
         return next(iter(replace(self, workers=0).batches(index, len(index))))
 
     def batches(self, order: Tensor, size: int, *, start: int = 0, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
@@ -235,15 +236,3 @@ def _inputs(stored: Tensor, transform: Transform | None) -> Tensor:
 def _split(order: Tensor, size: int) -> tuple[Tensor, ...]:
     """`order` in ⌈n / size⌉ parts of equal size, within one."""
     return order.tensor_split(-(-len(order) // size))
-
-
-def _labels(y: Tensor) -> Tensor:
-    """Labels as `(n,)` int64, or an error that says what they are."""
-    if y.ndim != 1 or y.is_floating_point() or y.is_complex():
-        raise ValueError(
-            f"expected labels as a one-dimensional tensor of whole numbers; got shape {tuple(y.shape)} of {y.dtype}. "
-            "One-hot labels become such by y.argmax(1)."
-        )
-    if len(y) and int(y.min()) < 0:
-        raise ValueError(f"expected labels counted from 0; the smallest is {int(y.min())}")
-    return y.to(torch.int64)

@@ -61,11 +61,21 @@ class TaskSequence(Sequence[Task]):
                 raise ValueError(
                     f"expected one scenario; got {self.scenario!r} and, in task {task.name!r}, {task.scenario!r}"
                 )
+            if task.regression != self.regression:
+                raise ValueError(
+                    "expected labels in all tasks, or real-valued targets in all; "
+                    f"tasks {self.tasks[0].name!r} and {task.name!r} differ. Make two sequences of them."
+                )
+            if task.regression and task.outputs != self.tasks[0].outputs:
+                raise ValueError(
+                    "expected as many target numbers in all tasks; "
+                    f"{self.tasks[0].name!r} has {len(self.tasks[0].outputs)}, {task.name!r} {len(task.outputs)}"
+                )
         if self.scenario == "domain":
             self._check_domain()
 
     def _check_domain(self) -> None:
-        counts = {task.name: len(task.classes) for task in self.tasks}
+        counts = {task.name: len(task.outputs) for task in self.tasks}
         if len(set(counts.values())) > 1:
             raise ValueError(
                 f"scenario='domain' shares one set of labels, so all tasks need as many classes; got {counts}. "
@@ -86,7 +96,7 @@ class TaskSequence(Sequence[Task]):
 
     def __add__(self, other: Sequence[Task]) -> "TaskSequence":
         """The sequence with further tasks behind it, in the same scenario."""
-        further = (task.with_outputs(tuple(range(len(task.classes))), self.scenario) for task in other)
+        further = (task.with_outputs(tuple(range(len(task.outputs))), self.scenario) for task in other)
         return TaskSequence([*self.tasks, *further], name=self.name).as_scenario(self.scenario)
 
     @property
@@ -100,8 +110,13 @@ class TaskSequence(Sequence[Task]):
         return self.tasks[0].input_shape
 
     @property
+    def regression(self) -> bool:
+        """Whether targets are real numbers and not labels."""
+        return self.tasks[0].regression
+
+    @property
     def num_classes(self) -> int:
-        """The output units that a network for this sequence needs."""
+        """The output units that a network for this sequence needs: for classes, or for real-valued targets."""
         return max(max(task.outputs) for task in self.tasks) + 1
 
     @property
@@ -126,7 +141,8 @@ class TaskSequence(Sequence[Task]):
         - "class": one unit for every original label, in order of first appearance; the task is not named.
 
         Raises:
-            ValueError: if the scenario is unknown, or is "domain" and the tasks differ in their number of classes.
+            ValueError: if the scenario is unknown, or is "domain" and the tasks differ in their number of classes, or
+                is "class" and targets are real numbers.
         """
         if scenario not in get_args(Scenario):
             raise ValueError(f"expected scenario 'task', 'domain' or 'class'; got {scenario!r}")
@@ -134,7 +150,7 @@ class TaskSequence(Sequence[Task]):
         unit = {label: i for i, label in enumerate(labels)}
         tasks = [
             task.with_outputs(
-                tuple(unit[c] for c in task.classes) if scenario == "class" else tuple(range(len(task.classes))),
+                tuple(unit[c] for c in task.classes) if scenario == "class" else tuple(range(len(task.outputs))),
                 scenario,
             )
             for task in self.tasks
@@ -172,16 +188,26 @@ class TaskSequence(Sequence[Task]):
     def __repr__(self) -> str:
         lines = [
             f"{self.name}: {len(self)} tasks, scenario {self.scenario!r}, inputs {self.input_shape}, "
-            f"{self.num_classes} output units"
+            f"{_counted(self.num_classes, 'output unit')}"
         ]
         for t, task in enumerate(self.tasks):
-            classes = ", ".join(f"{c}→{u}" for c, u in zip(task.classes[:6], task.outputs[:6], strict=True))
-            more = ", …" if len(task.classes) > 6 else ""
             sizes = " / ".join(
                 str(len(task.parts[p])) if p in task.parts else "0" for p in ("train", "validation", "test")
             )
-            lines.append(f"  {t}  {task.name}: {classes}{more}  ({sizes} train / validation / test)")
+            lines.append(f"  {t}  {task.name}: {_meaning(task)}  ({sizes} train / validation / test)")
         return "\n".join(lines)
+
+
+def _meaning(task: Task) -> str:
+    """What the outputs of a task stand for, in a few words."""
+    if task.regression:
+        return f"regression on {_counted(len(task.outputs), 'number')}"
+    classes = ", ".join(f"{c}→{u}" for c, u in zip(task.classes[:6], task.outputs[:6], strict=True))
+    return f"{classes}, …" if len(task.classes) > 6 else classes
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _probe(data: Data) -> float:
@@ -190,6 +216,12 @@ def _probe(data: Data) -> float:
     A float and no hash, since another machine may resize or turn an image a little differently in the last digit.
     """
     x, y = data.take(torch.arange(min(8, len(data))))
-    rows = x.double().cpu().flatten(1)
+    answers = _weighted(y) if y.ndim > 1 else y.cpu()
+    return float((_weighted(x) + answers) @ torch.arange(1.0, len(y) + 1, dtype=torch.float64))
+
+
+def _weighted(values: Tensor) -> Tensor:
+    """`(n,)`: a weighted mean of each row's numbers."""
+    rows = values.double().cpu().flatten(1)
     ramp = torch.linspace(1, 2, rows.shape[1], dtype=torch.float64)
-    return float((rows @ ramp / len(ramp) + y.cpu()) @ torch.arange(1.0, len(y) + 1, dtype=torch.float64))
+    return rows @ ramp / len(ramp)

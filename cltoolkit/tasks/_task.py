@@ -18,13 +18,16 @@ Scenario = Literal["task", "domain", "class"]
 class Task:
     """One task: its examples, and which output unit of the network stands for which original label.
 
+    Where `y` holds floats `(n, k)` the task is a regression: the network's outputs 0..k − 1 should equal them, and
+    there are no classes.
+
     Args:
         name: how tables and figures call it.
         train: what is learned from.
         test: what accuracy is measured on, and nothing else.
         validation: what choices may look at; None where there is none.
-        classes: original labels; `classes[c]` is the original label of local label c.
-        outputs: the output unit of each of `classes`. All `y` hold these numbers.
+        classes: original labels; `classes[c]` is the original label of local label c. None in a regression.
+        outputs: the output unit of each of `classes`. All `y` hold these numbers. In a regression those of the targets.
         scenario: whether the task's identity is known at test ("task"), unneeded ("domain") or to be found out
             ("class").
         augment: random change of a training batch `(b, *input_shape)` given a generator, drawn per sample, on the
@@ -50,6 +53,38 @@ class Task:
                     f"{data.input_shape}; "
                     "resize or pad one of them"
                 )
+            if data.y.ndim != self.train.y.ndim:
+                raise ValueError(
+                    f"task {self.name!r}: train has {_kind(self.train)}, {part} {_kind(data)}; give one or the other"
+                )
+        if self.regression:
+            self._check_targets()
+        else:
+            self._name_labels()
+
+    def _check_targets(self) -> None:
+        units = tuple(range(self.train.y.shape[1]))
+        widths = {part: data.y.shape[1] for part, data in self.parts.items()}
+        if len(set(widths.values())) > 1:
+            raise ValueError(f"task {self.name!r}: expected targets of one width in all parts; got {widths}")
+        if self.classes:
+            raise ValueError(
+                f"task {self.name!r}: real-valued targets have no classes; got classes={self.classes[:5]}. "
+                "Leave `classes` out, or give labels, as whole numbers."
+            )
+        if self.outputs and self.outputs != units:
+            raise ValueError(
+                f"task {self.name!r}: real-valued targets are met by the outputs {units}, in order; "
+                f"got outputs={self.outputs}. Leave `outputs` out."
+            )
+        if self.scenario == "class":
+            raise ValueError(
+                f"task {self.name!r}: scenario='class' tells classes apart across tasks, and real-valued targets have "
+                "none; use 'task' or 'domain'"
+            )
+        object.__setattr__(self, "outputs", units)
+
+    def _name_labels(self) -> None:
         if not self.outputs:
             count = len(self.classes) or int(self.train.y.max()) + 1
             object.__setattr__(self, "outputs", tuple(range(count)))
@@ -85,6 +120,11 @@ class Task:
             )
 
     @property
+    def regression(self) -> bool:
+        """Whether targets are real numbers, which outputs should equal, and not labels."""
+        return self.train.y.is_floating_point()
+
+    @property
     def parts(self) -> dict[str, Data]:
         """The examples by part: train, test and, where there is one, validation."""
         parts = {"train": self.train, "test": self.test}
@@ -96,7 +136,9 @@ class Task:
         return self.train.input_shape
 
     def with_outputs(self, outputs: tuple[int, ...], scenario: Scenario) -> "Task":
-        """The same examples, with other output units standing for the same classes."""
+        """The same examples, with other output units standing for the same classes; no others for targets."""
+        if self.regression:
+            return replace(self, outputs=outputs, scenario=scenario)
         table = torch.zeros(max(self.outputs) + 1, dtype=torch.int64)
         table[torch.tensor(self.outputs)] = torch.tensor(outputs)
         return self._each(lambda data: data.relabel(table), outputs=outputs, scenario=scenario)
@@ -121,6 +163,11 @@ class Task:
             outputs=outputs or self.outputs,
             scenario=scenario or self.scenario,
         )
+
+
+def _kind(data: Data) -> str:
+    """What its examples are answered with."""
+    return "real-valued targets" if data.y.is_floating_point() else "labels"
 
 
 def closed(units: Sequence[int], like: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Learner × sequence → Run: the only loop over tasks."""
 
+from ._certified import certified_part
 from ._evaluate import evaluate, infer_task
 from ._extend import restore
 from ._loop import Step, steps
@@ -9,6 +10,7 @@ from ._train import Settings, resume, train
 __all__ = [
     "Settings",
     "Step",
+    "certified_part",
     "evaluate",
     "infer_task",
     "restore",

@@ -10,7 +10,7 @@ from torch.func import vmap
 
 from ..learners import Learner
 from ..params import Params
-from ..tasks import Data, TaskSequence, closed
+from ..tasks import Data, TaskSequence, closed, r_squared, squared_error
 
 __all__ = ["evaluate", "infer_task"]
 
@@ -31,6 +31,9 @@ def evaluate(
     task, those of the task that `infer_task` finds for each input. "class": likewise, among all classes seen so far;
     for a task to come, as if the tasks up to it had been seen.
 
+    Of real-valued targets it is no accuracy but R² = 1 − SSE / SST over the part (`tasks.r_squared`): 1 is perfect, 0
+    no better than the targets' mean for every input, and it may be far below 0.
+
     Args:
         learner: what answers.
         sequence: the tasks; on the learner's device, or moved there.
@@ -40,6 +43,9 @@ def evaluate(
 
     Returns:
         `(T,)` float64, fractions; NaN where nothing was to be measured, or there are no weights or no such part.
+
+    Raises:
+        ValueError: if targets are real numbers, and the task would have to be inferred.
     """
     device = learner.device
     wanted = set(range(len(sequence)) if tasks is None else tasks)
@@ -51,14 +57,14 @@ def evaluate(
             continue
         answer = _answers_of(learner, sequence, t, every)
         if answer is not None:
-            row[t] = _right(answer, data.to(device), batch_size).double() / len(data)
+            row[t] = (_fit if task.regression else _right)(answer, data.to(device), batch_size)
     return torch.stack(row).cpu().numpy()  # the one time that the host waits
 
 
 def _answers_of(
     learner: Learner, sequence: TaskSequence, t: int, every: Params | None
 ) -> Callable[[Tensor], Tensor] | None:
-    """What the learner answers to inputs of task t: inputs → `(n,)` output units.
+    """What the learner answers to inputs of task t: inputs → `(n,)` output units, or `(n, k)` numbers.
 
     None where it has no weights for the task. Given the weights of `every` task, it must find out which it is.
     """
@@ -67,14 +73,23 @@ def _answers_of(
     params = learner.params(t) if t < learner.known else learner.starting(t)
     if params is None:
         return None
+    if sequence.regression:
+        return lambda x: learner.net(params, x)
     units = torch.tensor(_units(learner, sequence, t), device=learner.device)
     return lambda x: units[learner.net(params, x)[:, units].argmax(1)]
 
 
 def _right(answer: Callable[[Tensor], Tensor], data: Data, batch_size: int) -> Tensor:
-    """How many examples are answered right; a scalar, on the device."""
+    """The share of examples that are answered right; a scalar, on the device."""
     counts = [(answer(x) == y).sum() for x, y in data.batches(torch.arange(len(data)), batch_size)]
-    return torch.stack(counts).sum()
+    return torch.stack(counts).sum().double() / len(data)
+
+
+def _fit(answer: Callable[[Tensor], Tensor], data: Data, batch_size: int) -> Tensor:
+    """R² of the answers; a scalar, on the device."""
+    batches = data.batches(torch.arange(len(data)), batch_size)
+    errors = [squared_error(answer(x).double(), y).sum() for x, y in batches]
+    return r_squared(torch.stack(errors).sum(), data.y)
 
 
 def _units(learner: Learner, sequence: TaskSequence, t: int) -> tuple[int, ...]:
@@ -92,12 +107,12 @@ def _units(learner: Learner, sequence: TaskSequence, t: int) -> tuple[int, ...]:
 def _answers(learner: Learner, every: Params, x: Tensor) -> Tensor:
     """`(n,)` output units, each from the weights of the task that the input seems to come from."""
     logits = _open_logits(learner, every, x)
-    return logits[_least_entropy(logits), torch.arange(len(x), device=x.device)].argmax(1)
+    return logits[learner.doubt(x, logits).argmin(0), torch.arange(len(x), device=x.device)].argmax(1)
 
 
 @torch.inference_mode()
 def infer_task(learner: Learner, x: Tensor) -> Tensor:
-    """The task that each input seems to come from: t̂(x) = argmin_t H(p(y | x, t)) / log k_t.
+    """The task that each input seems to come from: t̂(x) = argmin_t H(p(y | x, t)) / log k_t, or as the learner has it.
 
     The weights of the right task are the surest of their answer (von Oswald et al. 2020, §2: predictive entropy). The
     entropy is divided by its maximum, so that tasks with few classes have no advantage.
@@ -110,7 +125,7 @@ def infer_task(learner: Learner, x: Tensor) -> Tensor:
         `(n,)` task numbers.
 
     Raises:
-        ValueError: if no task is learned, or one network answers all tasks alike.
+        ValueError: if no task is learned, or one network answers all tasks alike, or targets are real numbers.
     """
     if not learner.known:
         raise ValueError("expected a learner that knows a task; train it first")
@@ -119,18 +134,16 @@ def infer_task(learner: Learner, x: Tensor) -> Tensor:
             f"{learner.name} answers all tasks with one network in scenario {learner.scenario!r}: no task to infer"
         )
     every = learner.stacked_params()
-    return torch.cat([_least_entropy(_open_logits(learner, every, part)) for part in x.to(learner.device).split(1000)])
+    parts = x.to(learner.device).split(1000)
+    return torch.cat([learner.doubt(part, _open_logits(learner, every, part)).argmin(0) for part in parts])
 
 
 def _open_logits(learner: Learner, every: Params, x: Tensor) -> Tensor:
     """`(T, n, k)`: logits under the weights of `every` task `(T, *shape)`, -inf for units that are not the task's."""
+    if learner.regression:
+        raise ValueError(
+            f"{learner.name} learned real-valued targets, whose outputs do not tell how sure they are, so that no task "
+            "can be inferred from them; say which task is meant: learner.logits(x, t)"
+        )
     logits = vmap(learner.net, in_dims=(0, None))(every, x)
     return logits + torch.stack([closed(units, logits) for units in learner.outputs[: learner.known]])[:, None]
-
-
-def _least_entropy(logits: Tensor) -> Tensor:
-    """`(n,)`: of logits `(T, n, k)`, the task with the least entropy relative to its maximum."""
-    log_p = logits.log_softmax(-1)
-    entropy = -(log_p.exp() * log_p.nan_to_num(neginf=0.0)).sum(-1)  # (T, n)
-    classes = torch.isfinite(logits).sum(-1)
-    return (entropy / classes.log().clamp_min(1e-9)).argmin(0)

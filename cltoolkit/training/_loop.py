@@ -1,7 +1,7 @@
 """The one training loop, as an iterator: whoever wants to look, iterates."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -111,9 +111,10 @@ def _task_steps(
 ) -> Iterator[Step]:
     """The steps of one task, from `start` on; the task is committed with the last."""
     t, n = start.task, len(task.train)
-    plan = _plan(learner, task, epochs)
     batches = -(-n // batch_size)
+    plan = _plan(learner, task, epochs, batches)
     done = start.step
+    learner.attend(task)
     for p, (phase, length) in list(enumerate(plan))[start.phase :]:
         first = start if p == start.phase else Position(t, p)
         if first.epoch == first.batch == 0:
@@ -136,9 +137,10 @@ def _task_steps(
                 yield Step(t, phase.name, epoch, done - 1, losses, follows.task > t, follows)
 
 
-def _plan(learner: Learner, task: Task, epochs: int) -> list[tuple[Phase, int]]:
-    """The phases of a task, each with its number of epochs, at least one."""
-    return [(phase, max(1, round(epochs * phase.share))) for phase in learner.phases(task)]
+def _plan(learner: Learner, task: Task, epochs: int, batches: int) -> list[tuple[Phase, int]]:
+    """The phases of a task, each with its number of epochs, at least one, of so many batches."""
+    lengths = [(phase, max(1, round(epochs * phase.share))) for phase in learner.phases(task)]
+    return [(replace(phase, steps=length * batches), length) for phase, length in lengths]
 
 
 def _after(t: int, p: int, epoch: int, batch: int, *, batches: int, length: int, phases: int, done: int) -> Position:
@@ -153,6 +155,6 @@ def _after(t: int, p: int, epoch: int, batch: int, *, batches: int, length: int,
 def num_steps(learner: Learner, sequence: TaskSequence, *, epochs: int, batch_size: int) -> list[int]:
     """How many steps each task takes."""
     return [
-        sum(length for _, length in _plan(learner, task, epochs)) * -(-len(task.train) // batch_size)
+        sum(phase.steps for phase, _ in _plan(learner, task, epochs, -(-len(task.train) // batch_size)))
         for task in sequence
     ]

@@ -15,6 +15,7 @@ import torch
 from ..learners import Learner
 from ..records import Run, RunError, as_curves
 from ..tasks import TaskSequence
+from ._certified import certified
 from ._checkpoint import Checkpoint, state_file
 from ._environment import peak_memory, reset_peak_memory
 from ._evaluate import evaluate
@@ -97,7 +98,7 @@ class Recorder:
             run.memory[t] = peak_memory(learner.device)
             reset_peak_memory(learner.device)
             run.accuracy[t + 1] = evaluate(learner, sequence)
-            for name, rows in learner.series().items():
+            for name, rows in (learner.series() | certified(learner, sequence)).items():
                 run.series[name] = _with_rows(run.series.get(name), t, rows.detach().cpu().numpy(), run.T)
             saved = self.save_state(learner, step.next, None if run.path is None else state_file(run.path, t + 1))
             if run.path is not None and saved and not snapshots:

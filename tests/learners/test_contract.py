@@ -218,6 +218,10 @@ def everything(learner: Learner) -> set[str]:
     return {*learner.net.shapes, *learner.net.buffers}
 
 
+def heads_and_statistics(learner: Learner) -> set[str]:
+    return {*learner.net.buffers, *(learner.net.head_names if learner.own_head else ())}
+
+
 # Which of an earlier task's weights a method promises to leave as they are, to the bit.
 PROMISES: dict[str, Promise] = {
     "Finetune": nothing,
@@ -225,6 +229,8 @@ PROMISES: dict[str, Promise] = {
     "Separate": everything,
     "HyperNet": statistics,
     "HEmbedding": statistics,
+    "HyperInterval": statistics,
+    "InterContiNet": heads_and_statistics,
 }
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from cltoolkit import embeddings, transferability
 from cltoolkit.learners import HEmbedding, HyperNet
 from cltoolkit.learners._guidance import Decoder, cosine_loss, distance_loss
-from cltoolkit.learners._h_embedding import FEWEST, Guidance
+from cltoolkit.learners._guide import FEWEST, Guidance
 from cltoolkit.randomness import stream
 from cltoolkit.tasks import Examples, Task, TaskSequence
 from cltoolkit.training import restore, resume, steps, train
@@ -116,7 +116,7 @@ def test_of_all_exact_solutions_the_one_nearest_the_drawn_embedding_is_taken_or_
         learner = small(near=near, embedding_dim=8)
         learner.start()
         learner.generated.embeddings = torch.randn(3, 8, generator=stream(0, "test"))
-        placement = learner._placement(scores, drawn)
+        placement = learner.guide._placement(scores, learner.embeddings, drawn)
         assert placement.residual < 1e-9
         return placement.embedding.float()
 
@@ -152,13 +152,18 @@ def test_the_distance_loss_has_a_gradient_where_embeddings_meet() -> None:
     assert bool(torch.isfinite(e.grad).all())
 
 
+def guidance_loss(learner: HEmbedding) -> Tensor:
+    """L_e of the task being learned."""
+    return learner.guide.loss(learner.hypernet.basis, learner.generated.embedding, learner.embeddings)[0]
+
+
 @pytest.mark.parametrize("guidance", ["decoder", "shared_decoder"])
 def test_decoders_pull_on_the_embedding_and_not_on_the_output_layer(guidance: Guidance) -> None:
     learner = begun(small(guidance=guidance))
     learner.zero_grad()
-    learner._guidance_loss().backward()
+    guidance_loss(learner).backward()
     assert float(learner.generated.embedding.grad.abs().sum()) > 0
-    assert float(learner.decoder.last.weight.grad.abs().sum()) > 0
+    assert float(learner.guide.decoder.last.weight.grad.abs().sum()) > 0
     assert learner.hypernet.output.weight.grad is None
 
 
@@ -168,8 +173,8 @@ def test_the_shared_decoder_alone_learns_from_earlier_pairs() -> None:
     with torch.no_grad():
         learner.generated.embedding.copy_(learner.generated.embedding)
         features = learner.hypernet.basis(learner.generated.known(4)).mean(1)
-        pairs = cosine_loss(learner.decoder(features[2:]), learner.relations.h_embeddings[2:])
-    torch.testing.assert_close(learner._guidance_loss(), pairs.sum())
+        pairs = cosine_loss(learner.guide.decoder(features[2:]), learner.relations.h_embeddings[2:])
+    torch.testing.assert_close(guidance_loss(learner), pairs.sum())
 
 
 def test_guidance_by_distance_brings_distances_to_what_scores_ask_for() -> None:
@@ -202,12 +207,12 @@ def test_the_weight_of_guidance_grows_with_the_tasks_up_to_one() -> None:
 
 def test_the_task_s_own_decoder_is_new_and_dropped() -> None:
     learner = begun(small())
-    first = tiny.copied(learner.decoder.state_dict())
-    assert learner.decoder.last.bias is not None
+    first = tiny.copied(learner.guide.decoder.state_dict())
+    assert learner.guide.decoder.last.bias is not None
     learner.end(tiny.sequence(4)[3])
-    assert learner.decoder is None
+    assert learner.guide.decoder is None
     learner.begin(tiny.sequence(5)[4], learner.phases(tiny.sequence(5)[4])[0])
-    assert set(tiny.differing(learner.decoder.state_dict(), first)) == set(first)
+    assert set(tiny.differing(learner.guide.decoder.state_dict(), first)) == set(first)
 
 
 def test_a_decoder_begins_as_a_linear_layer_does() -> None:
@@ -249,7 +254,9 @@ def test_scoring_has_no_side_effect(statistics: str) -> None:
     learner = HEmbedding(tiny.net(batch_norm=True), statistics=statistics, **SMALL)
     trained(learner, 3, epochs=2)
     before, modes = tiny.copied(learner.state_dict()), [m.training for m in learner.modules()]
-    torch.testing.assert_close(*(learner._scores(tiny.sequence(4)[3]) for _ in range(2)), rtol=0, atol=0)
+    learner.guide.face([(0, 1)] * 4)
+    scores = [learner.guide._scores(tiny.sequence(4)[3], learner.generated.stacked(3)) for _ in range(2)]
+    torch.testing.assert_close(*scores, rtol=0, atol=0)
     assert not tiny.differing(learner.state_dict(), before)
     assert [m.training for m in learner.modules()] == modes
 
@@ -350,7 +357,8 @@ def test_the_least_squares_solver_needs_no_seed_and_adam_does() -> None:
         learner = small(solver=solver)
         learner.start(seed=seed)
         learner.generated.embeddings = torch.randn(4, 4, generator=stream(0, "test"))
-        return learner._placement(torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.zeros(4)).embedding
+        scores = torch.tensor([1.0, 2.0, 3.0, 4.0])
+        return learner.guide._placement(scores, learner.embeddings, torch.zeros(4)).embedding
 
     assert torch.equal(placed("least_squares", 0), placed("least_squares", 1))
     assert not torch.equal(placed("adam", 0), placed("adam", 1))
