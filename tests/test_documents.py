@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import torch
+
 import cltoolkit as cl
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +33,28 @@ def test_the_question_of_the_readme_is_answered(tmp_path, monkeypatch):
     found = found[found["truth"] == "fine_tune_gain"].set_index(["estimator", "measure"])
     assert (found.xs("spearman", level="measure")["low"] > 0).all()
     assert list((tmp_path / "runs/truth").glob("*/configuration.json"))
+
+
+def test_what_the_readme_certifies_is_certified(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(code_in("README.md")[2], names)
+    certificate = names["certificate"]
+    assert 0.8 < certificate.certified <= certificate.accuracy
+    assert not certificate.vacuous
+
+
+def test_the_rule_of_contributing_bounds():
+    names = {}
+    kept = dict(cl.intervals.RULES)
+    try:
+        exec(code_in("CONTRIBUTING.md")[-1], names)
+        step = cl.intervals.IntervalTensor(torch.tensor([-1.0, 0.1, 2.0]), torch.full((3,), 0.5))
+        found = torch.heaviside(step, torch.tensor(0.5))
+    finally:
+        cl.intervals.RULES.clear()
+        cl.intervals.RULES.update(kept)
+    assert (found.lower.tolist(), found.upper.tolist()) == ([0, 0, 1], [0, 1, 1])
 
 
 def test_the_learner_of_contributing_trains():
