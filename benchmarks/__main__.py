@@ -8,6 +8,7 @@ import torch
 
 from . import (
     agreement,
+    certified,
     experiments,
     fit_overhead,
     growth,
@@ -16,6 +17,7 @@ from . import (
     hypernet_step,
     hypnettorch,
     import_time,
+    intervals,
     placement,
     transferability,
 )
@@ -30,11 +32,13 @@ TIMINGS = {
     "transferability": transferability.run,
     "placement": placement.run,
     "guided_step": guided_step.run,
+    "intervals": intervals.run,
 }
 STUDIES = {  # what trains for long: all of them by one name, or one of them; each with what runs it
     "experiments": (experiments.run, {name: name for name in experiments.EXPERIMENTS}),
     "guidance": (guidance.run, {f"guidance_{name}": name for name in guidance.STUDIES}),
     "agreement": (agreement.run, {f"agreement_{name}": name for name in agreement.STUDIES}),
+    "certified": (certified.run, {f"certified_{name}": name for name in certified.STUDIES}),
 }
 ORDER = (  # in the README
     "hypernet_step",
@@ -44,6 +48,7 @@ ORDER = (  # in the README
     "transferability",
     "placement",
     "guided_step",
+    "intervals",
     "import_time",
     *STUDIES,
 )

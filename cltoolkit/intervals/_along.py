@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, vmap
+from torch import Tensor, nn, vmap
 
 from ..params import Params, Stateless
 from ..randomness import stream
@@ -46,7 +46,7 @@ class AlongInterval:
 
 @torch.no_grad()
 def along_interval(
-    net: Stateless,
+    net: nn.Module | Stateless,
     generate: Callable[[Tensor], Params],
     center: Tensor,
     half_width: Tensor,
@@ -96,7 +96,8 @@ def along_interval(
     given = np.linspace(-1.5, 1.5, 31) if lambdas is None else lambdas
     steps = torch.as_tensor(given, dtype=center.dtype, device=center.device)
     signs = _directions(directions, center, seed)
-    answers = vmap(net, in_dims=(0, None))
+    target = net if isinstance(net, Stateless) else Stateless(net)
+    answers = vmap(target, in_dims=(0, None))
     every = [center + steps[:, None] * half_width * v for v in signs]
     accuracy = [_accuracy(answers, generate(points), data, units) for points in [center[None], *every]]
     return AlongInterval(steps.double().cpu().numpy(), np.stack(accuracy[1:]), float(accuracy[0][0]), certified)
@@ -133,7 +134,7 @@ def _accuracy(
     answers: Callable[[Params, Tensor], Tensor], params: Params, data: Data, units: Sequence[int] | None
 ) -> NDArray[np.float64]:
     """`(m,)`, accuracy of each of the stacked networks."""
-    right: Tensor | float = 0.0
+    right: Tensor | int = 0  # whole numbers: a share of them is exact to the last digit of float64
     for start in range(0, len(data), BATCH):
         x, y = data.take(torch.arange(start, min(start + BATCH, len(data))))
         logits = answers(params, x)  # (m, n, k)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ from ._attack import attack
 from ._boxes import Bounds, as_dtype, scaled, widths
 from ._certify import middle
 from ._passes import Bounding, answers, bounding, margins_of, surviving
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["AccuracyCurves", "accuracy_curves", "breaking_radii", "breaking_radius"]
 
@@ -38,6 +42,13 @@ class AccuracyCurves:
     certified: NDArray[np.float64]
     attacked: NDArray[np.float64]
     width: float
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row per scale, as `plots.certified_by_radius` draws it."""
+        import pandas as pd
+
+        columns = {"scale": self.scales, "clean": self.clean, "certified": self.certified, "attacked": self.attacked}
+        return pd.DataFrame(columns)
 
     def __repr__(self) -> str:
         return f"AccuracyCurves({len(self.scales)} scales from {self.scales[0]:.3g} to {self.scales[-1]:.3g})"

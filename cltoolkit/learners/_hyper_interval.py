@@ -458,6 +458,10 @@ class HyperInterval(IntervalLearner):
         self._check_known(t)
         return self._known_boxes()[t]
 
+    def generate(self, embeddings: Tensor) -> Params:
+        """The weights that h makes of embeddings `(m, d)`, each `(m, *shape)`; those in B_t lie in Θ_t."""
+        return unpack(self.hypernet(embeddings), self.net.shapes)
+
     def intersection(self) -> Intersection:
         """What the embedding boxes of all known tasks have in common; its `point` is e*."""
         boxes = self._known_boxes()

@@ -85,5 +85,5 @@ def _legend(ax: Axes, right: Axes) -> None:
     handles, called = ax.get_legend_handles_labels()
     more, others = right.get_legend_handles_labels()
     words = [*(names.get(name, name) for name in called), *others]
-    place: Look = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.17), "ncols": 2}
+    place: Look = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.22), "ncols": 2}
     ax.legend([*handles, *more], words, fontsize=8, frameon=False, **place)

@@ -314,3 +314,14 @@ def test_a_convolutional_target_is_bounded() -> None:
     certificate = certify(learner, task.test, 0)
     assert 0.5 < certificate.certified <= certificate.accuracy
     assert not certificate.vacuous
+
+
+def test_the_walk_out_of_a_box_stays_above_its_certificate() -> None:
+    sequence = tiny.sequence(3)
+    learner, data = shared(radius=0.1), sequence[1].test
+    box, certified = learner.embedding_box(1), certify(learner, data, 1).certified
+    walk = cl.intervals.along_interval(
+        tiny.net(), learner.generate, box.center, box.radius, data, learner.units(1), certified=certified
+    )
+    assert walk.lowest >= certified
+    assert walk.center == evaluate(learner, sequence)[1]
