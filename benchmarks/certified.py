@@ -102,17 +102,13 @@ def _lenet(sequence: TaskSequence) -> nn.Module:
     return networks.lenet(sequence.input_shape, sequence.num_classes)
 
 
-def _hyper_interval(net: nn.Module) -> Learner:
-    """The published κ stays near 1 for half of a task; where it falls at once, boxes can outgrow what is learned."""
-    return HyperInterval(net, schedule="published")
-
-
-def _fixed(net: nn.Module) -> Learner:
-    return HyperInterval(net, radius=0.03, adaptive=None)
+def _narrow(net: nn.Module) -> Learner:
+    """For some hundred thousand weights in fully connected layers, whose bounds grow with every input they add up."""
+    return HyperInterval(net, radius=0.03)
 
 
 def _guided(net: nn.Module) -> Learner:
-    return HyperInterval(net, schedule="published", guidance="distance")
+    return HyperInterval(net, guidance="distance")
 
 
 DIGITS: dict[str, Any] = {"net": _mlp(64, 64), "epochs": 20, "batch": 32}
@@ -126,7 +122,7 @@ STUDIES = {
         {
             "HyperInterval, task": Trial(
                 "task",
-                _hyper_interval,
+                HyperInterval,
                 **DIGITS,
                 at_least={"accuracy": 0.97, "certified": 0.93, "width": 1e-3},
                 at_most={"seconds": 30},
@@ -135,10 +131,10 @@ STUDIES = {
             "InterContiNet, task": Trial("task", InterContiNet, **DIGITS),
             "HyperNet, task": Trial("task", HyperNet, **DIGITS),
             "Finetune, task": Trial("task", Finetune, **DIGITS),
-            "HyperInterval, domain": Trial("domain", _hyper_interval, **DIGITS, above="Finetune, domain"),
+            "HyperInterval, domain": Trial("domain", HyperInterval, **DIGITS, above="Finetune, domain"),
             "InterContiNet, domain": Trial("domain", InterContiNet, **DIGITS),
             "Finetune, domain": Trial("domain", Finetune, **DIGITS),
-            "HyperInterval, class": Trial("class", _hyper_interval, **DIGITS),
+            "HyperInterval, class": Trial("class", HyperInterval, **DIGITS),
             "InterContiNet, class": Trial("class", InterContiNet, **DIGITS),
             "HyperNet, class": Trial("class", HyperNet, **DIGITS),
             "Finetune, class": Trial("class", Finetune, **DIGITS),
@@ -150,13 +146,12 @@ STUDIES = {
         {
             "HyperInterval, γ = 0.03, task": Trial(
                 "task",
-                _fixed,
+                _narrow,
                 **MNIST | {"epochs": 5},
                 at_least={"accuracy": 0.985, "certified": 0.95, "width": 1e-8},
             ),
-            "HyperInterval, task": Trial("task", _hyper_interval, **MNIST),
             "InterContiNet, task": Trial("task", InterContiNet, **MNIST),
-            "HyperInterval, domain": Trial("domain", _hyper_interval, **MNIST, above="Finetune, domain"),
+            "HyperInterval, domain": Trial("domain", HyperInterval, **MNIST, above="Finetune, domain"),
             "InterContiNet, domain": Trial("domain", InterContiNet, **MNIST),
             "Finetune, domain": Trial("domain", Finetune, **MNIST),
         },
@@ -166,12 +161,12 @@ STUDIES = {
         "split MNIST, 5 × 2, convolutional targets",
         lambda seed, scenario: sequences.split_mnist(seed=seed, scenario=scenario, download=False),
         {
-            "HyperInterval, conv 8-16": Trial("task", _hyper_interval, **CONV, at_least={"width": 1e-8}),
+            "HyperInterval, conv 8-16": Trial("task", HyperInterval, **CONV, at_least={"width": 1e-8}),
             "HyperInterval, conv 8-16 with batch norm": Trial(
-                "task", _hyper_interval, **CONV | {"net": _conv(batch_norm=True)}
+                "task", HyperInterval, **CONV | {"net": _conv(batch_norm=True)}
             ),
             "InterContiNet, conv 8-16": Trial("task", InterContiNet, **CONV),
-            "HyperInterval, LeNet-5": Trial("task", _hyper_interval, **CONV | {"net": _lenet}),
+            "HyperInterval, LeNet-5": Trial("task", HyperInterval, **CONV | {"net": _lenet}),
         },
         data="MNIST",
     ),

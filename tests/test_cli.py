@@ -242,7 +242,7 @@ def refused(words: str, *expected: str) -> object:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        refused("--learner hypernt", "unknown learner 'hypernt'; did you mean 'hypernet'?"),
+        refused("--learner hypernt", "unknown learner 'hypernt'; did you mean 'hypernet'"),
         refused("--learner x", "unknown learner 'x'; known are", "'finetune'"),
         refused("--sequence split_digit", "unknown sequence 'split_digit'; did you mean 'split_digits'"),
         refused("--network mpl", "unknown network 'mpl'; did you mean 'mlp'?"),

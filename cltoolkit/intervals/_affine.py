@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ._rounding import gamma, round_up
 from ._table import RULES, Rule
-from ._tensor import FACTS, IntervalTensor, MissingRuleError, box, name_of
+from ._tensor import FACTS, IntervalTensor, MissingRuleError, box, in_place, name_of
 
 __all__ = [
     "AFFINE_RULES",
@@ -147,8 +147,21 @@ class AffineTensor(Tensor):
         forms = AFFINE_RULES[func](*args, **kwargs) if func in AFFINE_RULES else None
         boxes = RULES[func](*_boxed(args), **_boxed(kwargs))
         if forms is None:
-            return _each(lambda bound: joined(form_of(bound), bound), boxes)
-        return _each(joined, forms, boxes)
+            result = _each(lambda bound: joined(form_of(bound), bound), boxes)
+        else:
+            result = _each(joined, forms, boxes)
+        changed = args[0] if args and in_place(func, kwargs) else None
+        return changed._become(result) if isinstance(changed, AffineTensor) else result
+
+    def _become(self, other: "AffineTensor") -> "AffineTensor":
+        """Itself, with the values of another: what a function that changes its operand leaves of it."""
+        if other.box.shape != self.box.shape or other.box.dtype != self.box.dtype:
+            raise MissingRuleError(
+                f"an AffineTensor of shape {tuple(self.box.shape)} cannot become one of shape {tuple(other.box.shape)} "
+                "in place; use the function without its underscore"
+            )
+        self.center, self.generators, self.radius, self.box = other.center, other.generators, other.radius, other.box
+        return self
 
     @classmethod
     def __torch_dispatch__(  # type: ignore[override]

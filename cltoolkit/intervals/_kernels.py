@@ -287,7 +287,7 @@ def _each(value: Integers, dimensions: int) -> tuple[int, ...]:
 
 def _as_written(x: Tensor) -> bool:
     """Whether operations are carried out in the dtype of their operands, which fused kernels count on."""
-    return not torch.is_autocast_enabled(x.device.type)
+    return x.is_meta or not torch.is_autocast_enabled(x.device.type)  # which torch does not tell of the meta device
 
 
 def _matmul(x: Tensor, weight: Tensor, bias: None) -> Tensor:

@@ -11,7 +11,7 @@ from ._facts import FACTS, HINTS, name_of
 from ._rounding import round_down, round_up
 from ._table import RULES
 
-__all__ = ["FACTS", "IntervalTensor", "MissingRuleError", "box", "name_of"]
+__all__ = ["FACTS", "IntervalTensor", "MissingRuleError", "box", "in_place", "name_of"]
 
 SHOWN = 6  # entries that a repr writes out
 
@@ -193,7 +193,7 @@ class IntervalTensor(Tensor):
             return NotImplemented
         if func in RULES:
             result = RULES[func](*args, **(kwargs or {}))
-            changed = args[0] if args and _in_place(func, kwargs or {}) else None
+            changed = args[0] if args and in_place(func, kwargs or {}) else None
             return changed._become(result) if isinstance(changed, IntervalTensor) else result
         if func in FACTS:
             return super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
@@ -300,7 +300,7 @@ def _listed(entries: Any) -> str:
     return f"[{', '.join(map(_listed, entries))}]" if isinstance(entries, list) else f"{entries:.4g}"
 
 
-def _in_place(func: Any, kwargs: Mapping[str, Any]) -> bool:
+def in_place(func: Any, kwargs: Mapping[str, Any]) -> bool:
     """Whether a torch function changes its first argument: by its name, or as it was asked to."""
     name = str(func.__name__)
     return bool(kwargs.get("inplace")) or (name.endswith("_") and not name.endswith("__"))

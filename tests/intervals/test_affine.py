@@ -287,3 +287,16 @@ def test_an_embedding_has_a_noise_for_each_coordinate() -> None:
     out = affine_embedding(torch.zeros(2), torch.tensor([0.5, 0.25]))
     assert torch.equal(out.generators, torch.tensor([[0.5, 0.0], [0.0, 0.25]]))
     assert torch.equal(out.box.radius, torch.tensor([0.5, 0.25]))
+
+
+def test_what_is_changed_in_place_is_changed():
+    """Also where a module drops what the function returns."""
+    changed = affine_embedding(torch.tensor([-1.0, 2.0]), torch.tensor([0.5, 0.5]))
+    torch.nn.ReLU(inplace=True)(changed)
+    assert (changed.lower.tolist(), changed.upper.tolist()) == ([0, 1.5], [0, 2.5])
+    same = changed
+    changed += torch.ones(2)
+    assert same is changed
+    assert changed.lower.tolist() == [1, 2.5]
+    torch.nn.ReLU()(changed.sub_(9.0))
+    assert changed.upper.tolist() == [-8, -5.5]

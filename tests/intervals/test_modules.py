@@ -130,7 +130,6 @@ def test_torchvisions_resnet18_runs_as_it_is():
         assert logits_outside(lambda weights: functional_call(net, weights, (x,)), bounds, count=4) == 0
 
 
-@pytest.mark.xfail(reason="torch does not say whether autocast is on for the meta device", strict=False)
 def test_torchvisions_resnet18_runs_on_the_meta_device():
     from torchvision.models import resnet18
 
