@@ -69,9 +69,9 @@ def test_every_point_of_the_curve_is_the_certificate_of_that_box(data, curve):
         assert curve[i] == certify_network(net, wide, data).certified
 
 
-def test_the_grid_has_a_step_for_no_drift_and_decades_from_1e_7_to_1e_2():
+def test_the_grid_has_a_step_for_no_drift_and_decades_from_1e_7_to_1():
     assert DRIFTS[0] == 0
-    assert (DRIFTS[1], DRIFTS[-1]) == (1e-7, 1e-2)
+    assert (DRIFTS[1], DRIFTS[-1]) == (1e-7, 1)
     assert np.diff(np.log10(DRIFTS[1:])) == pytest.approx(1 / 3, abs=0.02)
 
 
