@@ -180,10 +180,18 @@ def _steps(quick: bool, turns: int, block: float) -> list[Row]:
     subjects, earlier = ((TINY,), 1) if quick else ((LARGE, SMALL), 10)
     rows = []
     for subject in subjects:
-        interval, point = (f"{subject}: {name}, {earlier} earlier tasks" for name in ("HyperInterval", "HyperNet"))
-        learner = after(HyperInterval(subject.net(), embedding_dim=32), subject, earlier)
-        calls = {interval: step_of(learner, subject), point: hypernet_step(subject, earlier)}
-        rows.append(ratio(take_turns(calls, turns=turns, block=block), interval, point, at_most=2))
+        point, interval, center = (
+            f"{subject}: {name}, {earlier} earlier tasks"
+            for name in ("HyperNet", "HyperInterval", "HyperInterval that deploys centers, as published")
+        )
+        calls = {point: hypernet_step(subject, earlier)}
+        for name, learner in (
+            (interval, HyperInterval(subject.net(), embedding_dim=32)),
+            (center, HyperInterval(subject.net(), embedding_dim=32, deploy="center")),
+        ):
+            calls[name] = step_of(after(learner, subject, earlier), subject)
+        times = take_turns(calls, turns=turns, block=block)
+        rows += [ratio(times, name, point, at_most=2) for name in (interval, center)]
     return rows
 
 
