@@ -304,7 +304,7 @@ class HyperInterval(IntervalLearner):
         self.boxes.begin()
         self.growth.begin()
         self.held = self._holding()
-        self.best = Best(self._trained())
+        self.best = Best(self._trained()) if self.selection else None
 
     def _sources(self) -> Params:
         """The earlier tasks' own weights, each `(t, *shape)`: those at the middle of their boxes."""
@@ -330,7 +330,8 @@ class HyperInterval(IntervalLearner):
             self.generated.embeddings = self.generated.embedding.new_zeros(self.num_tasks, self.embedding_dim)
             self.boxes.spreads = self.generated.embeddings
             self.boxes.shares = self.boxes.shares.new_ones(self.num_tasks)
-            self.held, self.best = self._holding(), Best(self._trained())
+            self.held = self._holding()
+            self.best = Best(self._trained()) if self.selection else None
             if self.guide is not None:
                 self.guide.face(self.outputs)
                 self.guide.grow(self.device)

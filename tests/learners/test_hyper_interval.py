@@ -255,17 +255,20 @@ def test_weights_are_chosen_on_the_validation_part() -> None:
     """The best certified and right answers there, once boxes are full-grown; without such a part, the last."""
     sequence = tiny.sequence(1)
     assert sequence[0].validation is not None
-    seen: list[float] = []
+    kept: list[float] = []
+    looked_at: dict[bool, list[float]] = {True: [], False: []}
     for selection in (True, False):
         learner = tiny.learner("HyperInterval", 2, lr=0.05, adaptive=None, radius=2.0, selection=selection)
         assert isinstance(learner, HyperInterval)
         for _ in steps(learner, sequence, epochs=20, batch_size=8, device="cpu"):
             if learner.best is not None:
-                score = float(learner.best.score)
+                looked_at[selection].append(float(learner.best.score))
         certificate = certify(learner, sequence[0].validation, 0, rigorous=False)
-        seen.append(certificate.certified + evaluate(learner, sequence, part="validation")[0])
-    assert seen[0] == pytest.approx(score) if selection else score == -torch.inf
-    assert seen[0] >= seen[1]
+        kept.append(certificate.certified + evaluate(learner, sequence, part="validation")[0])
+    assert kept[0] >= max(looked_at[True]) - 1e-6  # a score is kept in single precision
+    assert max(looked_at[True]) > 0
+    assert looked_at[False] == []
+    assert kept[0] >= kept[1]
 
 
 @pytest.mark.parametrize("guidance", ["decoder", "shared_decoder", "distance", "initialization"])
