@@ -14,14 +14,15 @@ PACKAGE = Path(__file__).parents[1] / "cltoolkit"
 LAYERS = {
     -1: ("randomness", "recipes", "devices"),  # the ground: no idea of continual learning in it
     0: ("tasks", "params", "metrics"),
-    1: ("records", "hypernetworks", "intervals", "masks", "embeddings", "sequences", "networks"),
+    1: ("records", "hypernetworks", "intervals", "embeddings", "sequences", "networks"),
     2: ("transferability",),
-    3: ("learners",),
-    4: ("training",),
-    5: ("orders", "audits", "sweeps"),
-    6: ("plots",),
-    7: ("widgets", "report"),
-    8: ("cli",),
+    3: ("masks",),
+    4: ("learners",),
+    5: ("training",),
+    6: ("orders", "audits", "sweeps"),
+    7: ("plots",),
+    8: ("widgets", "report"),
+    9: ("cli",),
 }
 DOORS = ("__init__", "__main__")  # they open every room, and no room opens them
 LAYER = {room: layer for layer, rooms in LAYERS.items() for room in rooms}

@@ -6,6 +6,7 @@ from torch import nn
 
 from ..params import Stateless
 from ._base import Learner, Phase
+from ._exssnet import ExSSNeT
 from ._finetune import Finetune
 from ._h_embedding import HEmbedding
 from ._hyper_interval import HyperInterval
@@ -13,10 +14,13 @@ from ._hypernet import HyperNet
 from ._intercontinet import InterContiNet
 from ._interval import IntervalLearner, VacuousWarning
 from ._joint import Joint
+from ._mask_learner import MaskLearner
 from ._separate import Separate
+from ._supsup import SupSup
 
 __all__ = [
     "METHODS",
+    "ExSSNeT",
     "Finetune",
     "HEmbedding",
     "HyperInterval",
@@ -25,15 +29,17 @@ __all__ = [
     "IntervalLearner",
     "Joint",
     "Learner",
+    "MaskLearner",
     "Phase",
     "Separate",
+    "SupSup",
     "VacuousWarning",
     "build",
 ]
 
 METHODS: dict[str, type[Learner]] = {
     method.__name__: method
-    for method in (Finetune, Joint, Separate, HyperNet, HEmbedding, HyperInterval, InterContiNet)
+    for method in (Finetune, Joint, Separate, HyperNet, HEmbedding, HyperInterval, InterContiNet, SupSup, ExSSNeT)
 }
 
 
