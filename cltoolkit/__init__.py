@@ -16,7 +16,7 @@ from .params import Params, Stateless, pack, unpack
 from .randomness import stream
 from .records import Run, RunError
 from .tasks import Examples, Streamed, Task, TaskSequence
-from .training import Step, evaluate, infer_task, restore, resume, steps, train
+from .training import Step, evaluate, infer_task, restore, resume, steps, task_inference, train
 
 __all__ = [
     "Examples",
@@ -47,6 +47,7 @@ __all__ = [
     "sequences",
     "steps",
     "stream",
+    "task_inference",
     "train",
     "transferability",
     "unpack",

@@ -1,14 +1,15 @@
-"""Does a saved run keep what it says? Its certificates computed again, from the saved weights and the data alone."""
+"""Does a saved run keep what it says? Certificates computed again, and hashes, from the saved weights and the data."""
 
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 
 from .intervals import Bounds, Certificate, certify, drift
-from .learners import IntervalLearner, Learner
+from .learners import IntervalLearner, Learner, MaskLearner
 from .records import Run, RunError
 from .tasks import TaskSequence
 from .training import certified_part, restore, same_sequence
@@ -16,7 +17,7 @@ from .training import certified_part, restore, same_sequence
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Audit", "Finding", "audit"]
+__all__ = ["Audit", "Finding", "Unchanged", "audit"]
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,55 @@ class Finding:
         kept = np.isnan(self.drift) or np.isnan(self.moved) or self.moved <= self.drift
         return self.recorded == self.certificate.certified and bool(kept) and self.inside
 
+    def row(self) -> dict[str, Any]:
+        """For a table."""
+        return {
+            "after": self.after,
+            "task": self.task,
+            "recorded": self.recorded,
+            "recomputed": self.certificate.certified,
+            "accuracy": self.certificate.accuracy,
+            "median width": self.certificate.width,
+            "drift": self.drift,
+            "moved": self.moved,
+            "inside": self.inside,
+            "holds": self.holds,
+        }
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """Whether a task under a mask is answered, at one time, by the bits that answered it when it was learned.
+
+    Attributes:
+        after: after how many tasks.
+        task: the task.
+        learned: SHA-256 of the weights and statistics that answered it when it was learned, as the run says.
+        now: SHA-256 of those in the saved state.
+    """
+
+    after: int
+    task: int
+    learned: str
+    now: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing has changed."""
+        return self.learned == self.now
+
+    def row(self) -> dict[str, Any]:
+        """For a table."""
+        return {"after": self.after, "task": self.task, "learned": self.learned, "now": self.now, "holds": self.holds}
+
 
 @dataclass(frozen=True, eq=False)
 class Audit:
     """All findings of a run; true if every one of them holds."""
 
     name: str
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding | Unchanged, ...]
+    kind: str = "certificate"
 
     def __bool__(self) -> bool:
         return all(finding.holds for finding in self.findings)
@@ -62,27 +105,13 @@ class Audit:
         """One row per finding."""
         import pandas as pd
 
-        rows = [
-            {
-                "after": f.after,
-                "task": f.task,
-                "recorded": f.recorded,
-                "recomputed": f.certificate.certified,
-                "accuracy": f.certificate.accuracy,
-                "median width": f.certificate.width,
-                "drift": f.drift,
-                "moved": f.moved,
-                "inside": f.inside,
-                "holds": f.holds,
-            }
-            for f in self.findings
-        ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame([finding.row() for finding in self.findings])
 
     def __repr__(self) -> str:
+        plural = "es" if self.kind == "hash" else "s"
         wrong = [f"task {f.task} after {f.after}" for f in self.findings if not f.holds]
-        said = "every certificate holds" if not wrong else f"{len(wrong)} do not hold: {', '.join(wrong[:5])}"
-        return f"Audit({self.name}: {len(self.findings)} certificates, {said})"
+        said = f"every {self.kind} holds" if not wrong else f"{len(wrong)} do not hold: {', '.join(wrong[:5])}"
+        return f"Audit({self.name}: {len(self.findings)} {self.kind}{plural}, {said})"
 
 
 def audit(
@@ -93,10 +122,12 @@ def audit(
     sequence: TaskSequence | None = None,
     device: torch.device | str | None = None,
 ) -> Audit:
-    """Certifies a saved run of an interval learner anew, and compares with what it recorded while it was trained.
+    """Looks again whether a saved run keeps what it recorded while it was trained: certificates, or hashes.
 
-    Nothing but the folder and the data is trusted: weights come from the saved states, boxes are made again, certified
-    in float64 with outward rounding, and compared with the states in which their tasks had been learned.
+    Nothing but the folder and the data is trusted. Of an interval learner the weights come from the saved states, and
+    boxes are made again, certified in float64 with outward rounding, and compared with the states in which their tasks
+    had been learned. Of a learner of masks the weights and statistics that answer each task are hashed in every saved
+    state, and compared with the hashes taken in the state in which the task was learned.
 
     Args:
         path: the run's folder.
@@ -109,7 +140,7 @@ def audit(
         An `Audit`: true if all holds.
 
     Raises:
-        RunError: if there is no run, it is damaged, or it recorded no certificates.
+        RunError: if there is no run, it is damaged, or its learner promises nothing that can be checked.
         ValueError: if learner or sequence differ from the run's, or cannot be rebuilt and are not given.
 
     Example:
@@ -117,22 +148,53 @@ def audit(
         Audit(hyperinterval: 15 certificates, every certificate holds)
     """
     run = Run.open(path)
-    if "certified" not in run.series:
-        raise RunError(f"{path}, a run of {run.name}, has no certificates. Train HyperInterval or InterContiNet.")
+    if "certified" not in run.series and "kept" not in run.series:
+        raise RunError(
+            f"{path}, a run of {run.name}, has neither certificates nor masks. "
+            "Train HyperInterval or InterContiNet, SupSup or ExSSNeT."
+        )
     sequence = same_sequence(run, sequence)
-    learned: dict[int, Bounds] = {}  # each task's box in the state in which it was learned
-    findings: list[Finding] = []
+    states = _states(run, tasks, learner, device)
+    if "certified" in run.series:
+        findings: Iterable[Finding | Unchanged] = _certificates(run, states, sequence, tasks)
+    else:
+        findings = _hashes(states, tasks)
+    return Audit(
+        run.path.name if run.path else run.name, tuple(findings), "certificate" if "certified" in run.series else "hash"
+    )
+
+
+def _states(
+    run: Run, tasks: int | None, learner: Learner | None, device: torch.device | str | None
+) -> Iterator[tuple[int, Learner]]:
+    """After how many tasks, and the learner as it was then, for all states that are kept."""
     for after in range(1, run.num_tasks + 1):
         try:
-            state = cast(IntervalLearner, restore(run, tasks=after, learner=learner, device=device))
+            yield after, restore(run, tasks=after, learner=learner, device=device)
         except RunError:
             if tasks == after or after == run.num_tasks:
-                raise
-            continue  # snapshots=False keeps the last state alone
+                raise  # snapshots=False keeps the last state alone
+
+
+def _certificates(
+    run: Run, states: Iterable[tuple[int, Learner]], sequence: TaskSequence, tasks: int | None
+) -> Iterator[Finding]:
+    learned: dict[int, Bounds] = {}  # each task's box in the state in which it was learned
+    for after, restored in states:
+        state = cast(IntervalLearner, restored)
         learned[after - 1] = state.bounds(after - 1)
         if tasks in (None, after):
-            findings += [_finding(run, state, sequence, after, t, learned.get(t)) for t in range(after)]
-    return Audit(run.path.name if run.path else run.name, tuple(findings))
+            yield from (_finding(run, state, sequence, after, t, learned.get(t)) for t in range(after))
+
+
+def _hashes(states: Iterable[tuple[int, Learner]], tasks: int | None) -> Iterator[Unchanged]:
+    learned: dict[int, str] = {}  # each task's hash, by the state in which it was learned
+    for after, restored in states:
+        found = cast(MaskLearner, restored).verify()
+        learned[after - 1] = found.learned[after - 1]
+        if tasks in (None, after):
+            said = [learned.get(t, found.learned[t]) for t in range(after)]
+            yield from (Unchanged(after, t, said[t], found.now[t]) for t in range(after))
 
 
 def _finding(

@@ -58,10 +58,30 @@ def test_without_snapshots_the_last_state_alone_is_audited(tmp_path: Path) -> No
     assert {f.after for f in found.findings} == {2}
 
 
-def test_a_run_without_intervals_has_nothing_to_audit(tmp_path: Path) -> None:
+def test_a_run_that_promises_nothing_has_nothing_to_audit(tmp_path: Path) -> None:
     trained("Finetune", tmp_path / "run")
-    with pytest.raises(RunError, match=r"has no certificates.*Train HyperInterval or InterContiNet"):
+    with pytest.raises(RunError, match=r"has neither certificates nor masks. Train HyperInterval or InterContiNet, SupSup"):
         audit(tmp_path / "run", learner=new("Finetune"), sequence=tiny.sequence(2))
+
+
+@pytest.mark.parametrize("name", ["SupSup", "ExSSNeT"])
+def test_masks_are_audited_by_their_hashes(name: str, tmp_path: Path) -> None:
+    trained(name, tmp_path / "run")
+    found = audit(tmp_path / "run", learner=new(name), sequence=tiny.sequence(2))
+    assert found
+    assert [(f.after, f.task) for f in found.findings] == [(1, 0), (2, 0), (2, 1)]
+    assert "3 hashes, every hash holds" in repr(found)
+    assert found.to_frame()["holds"].all()
+
+
+def test_a_learner_of_masks_that_forgets_is_found_out(tmp_path: Path) -> None:
+    def forgetful() -> Learner:
+        return tiny.learner("ExSSNeT", 2, exclusive=False)
+
+    cl.train(forgetful(), tiny.sequence(2), epochs=6, batch_size=8, out=tmp_path / "run", progress=False)
+    found = audit(tmp_path / "run", learner=forgetful(), sequence=tiny.sequence(2))
+    assert not found
+    assert "1 do not hold: task 0 after 2" in repr(found)
 
 
 def test_the_command_line_audits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -136,7 +136,7 @@ def test_imports_point_down():
     )
 
 
-BASES = ("_base", "_interval")  # the abstract learners
+BASES = ("_base", "_interval", "_mask_learner")  # the abstract learners
 
 
 def test_methods_do_not_import_each_other():

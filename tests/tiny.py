@@ -17,6 +17,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "HyperNet": {"embedding_dim": 4, "hidden": (8,)},
     "HEmbedding": {"embedding_dim": 4, "hidden": (8,), "guidance_weight": 0.5},
     "HyperInterval": {"embedding_dim": 4, "hidden": (8,), "radius": 1.0},
+    "SupSup": {"density": 0.5},
+    "ExSSNeT": {"density": 0.5},
 }
 
 

@@ -6,11 +6,12 @@ from torch import nn
 
 from ..params import Stateless
 from ._base import Learner, Phase
-from ._exssnet import ExSSNeT
+from ._exssnet import CapacityWarning, ExSSNeT
 from ._finetune import Finetune
 from ._h_embedding import HEmbedding
 from ._hyper_interval import HyperInterval
 from ._hypernet import HyperNet
+from ._inference import Finder
 from ._intercontinet import InterContiNet
 from ._interval import IntervalLearner, VacuousWarning
 from ._joint import Joint
@@ -20,7 +21,9 @@ from ._supsup import SupSup
 
 __all__ = [
     "METHODS",
+    "CapacityWarning",
     "ExSSNeT",
+    "Finder",
     "Finetune",
     "HEmbedding",
     "HyperInterval",

@@ -14,8 +14,9 @@ from torch.optim import Optimizer
 from ..params import Params, Stateless
 from ..randomness import stream
 from ..tasks import Scenario, Task, closed, squared_error
+from ._inference import Finder, by_doubt, relative_entropy
 
-__all__ = ["Learner", "Phase", "check_between", "check_choice", "check_positive", "relative_entropy"]
+__all__ = ["Learner", "Phase", "check_between", "check_choice", "check_positive"]
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,13 @@ class Learner(nn.Module, ABC):
             `(T, n)`: the entropy of the answer, relative to its maximum, unless the method says otherwise.
         """
         return relative_entropy(logits)
+
+    def finder(self) -> Finder:
+        """What finds the task of inputs whose task is not told, and answers them; from the learner as it is now.
+
+        By `doubt`, under the weights of every known task, unless the method has a shorter way.
+        """
+        return by_doubt(self)
 
     def remember(self, task: Task) -> None:
         """Hands over an ended task's data, for methods that keep some; after `end`, and again when a run is resumed."""
@@ -400,21 +408,6 @@ def _load_slots(optimizer: Optimizer, prefix: str, tensors: Mapping[str, Tensor]
             i, slot = name.removeprefix(prefix).split("/")
             slots.setdefault(int(i), {})[slot] = value.clone()
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def relative_entropy(logits: Tensor) -> Tensor:
-    """Entropy of the softmax of logits `(*, k)`, divided by its maximum, so that few classes are no advantage: `(*,)`.
-
-    Units with a logit of -inf do not count.
-
-    Example:
-        >>> relative_entropy(torch.tensor([[0.0, 0.0, -torch.inf], [9.0, -9.0, -9.0]])).round(decimals=3)
-        tensor([1., 0.])
-    """
-    log_p = logits.log_softmax(-1)
-    entropy = -(log_p.exp() * log_p.nan_to_num(neginf=0.0)).sum(-1)
-    classes = torch.isfinite(logits).sum(-1)
-    return entropy / classes.log().clamp_min(1e-9)
 
 
 def check_positive(**values: float) -> None:

@@ -1,73 +1,160 @@
 """What learners of masks share: one base network, one mask of it for each task, and the proof that none has changed."""
 
-from typing import ClassVar, Literal, get_args
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
-from ..masks import Densities, Layout, Masks, TopK, kept_counts, pack_bits, random_scores, signed_constant
-from ..masks import Threshold as AboveZero
+from ..intervals import fingerprint
+from ..masks import (
+    Chunks,
+    Densities,
+    KNNInitializer,
+    Layout,
+    Masks,
+    Threshold,
+    TopK,
+    Verification,
+    capacity,
+    kept_counts,
+    masked,
+    overlap,
+    pack_bits,
+    random_scores,
+    rebuilt_scores,
+    signed_constant,
+    under_masks,
+)
 from ..params import Params, Stateless
-from ._base import Learner, check_choice
+from ..randomness import key_seed
+from ..tasks import Task
+from ._base import Learner, Phase, check_choice, check_positive
+from ._descent import Descent, Method, Schedule
+from ._donors import Donors
 from ._target import PerTask, Statistics, undotted
+from ._watched import Watched
 
-__all__ = ["Initialization", "MaskLearner", "Rule"]
+__all__ = ["Initialization", "Keep", "MaskLearner", "Rule"]
 
 Rule = Literal["top_k", "threshold"]
 Initialization = Literal["signed_constant", "network"]
+Keep = Literal["mask", "half", "scores"]
 
 
 class MaskLearner(Learner):
     """A learner whose task t is answered by W ⊙ M_t: the weights W of one network, under a mask of the task's own.
 
-    Biases are 0, and gains of norms 1, as in the papers; batch-norm statistics belong to a task.
+    What it masks, and how a mask is found, is told in `SupSup` and `ExSSNeT`, whose arguments these are. Biases are 0
+    and gains of norms 1, as in the papers; batch-norm statistics belong to a task.
 
     Attributes:
         layout: where each maskable weight lies when all are laid end to end.
         base: W `(P,)`.
-        bits: `(T, ceil(P/8))` uint8, the masks of the tasks learned.
+        bits: `(T, ceil(P/8))` uint8, the masks found so far.
         scores: s `(P,)`, of the task that is being learned.
+        hashes: `(T, 32)` uint8, SHA-256 of what answered each task when it was learned.
     """
 
     one_network: ClassVar[bool] = False
     base: Tensor
     bits: Tensor
+    hashes: Tensor
+    kept_scores: Tensor
 
     def __init__(
         self,
         net: nn.Module | Stateless,
         *,
-        rule: Rule,
         density: float,
         densities: Densities,
+        rule: Rule,
         initialization: Initialization,
         scale_fan: bool,
+        initializer: KNNInitializer | Mapping[str, Any] | None,
+        keep: Keep,
+        optimizer: Method,
+        weight_decay: float,
+        momentum: float,
+        schedule: Schedule,
+        selection: bool,
+        lr: float,
     ) -> None:
         super().__init__(net)
+        check_positive(lr=lr)
         check_choice("rule", rule, get_args(Rule))
-        check_choice("densities", densities, get_args(Densities))
         check_choice("initialization", initialization, get_args(Initialization))
-        if not 0 < density <= 1:
-            raise ValueError(f"expected density above 0 and at most 1, the share of weights kept; got {density!r}")
-        self.rule = rule
+        check_choice("keep", keep, get_args(Keep))
         self.density = density
         self.densities = densities
+        self.rule = rule
         self.initialization = initialization
         self.scale_fan = scale_fan
+        self.initializer = KNNInitializer(**initializer) if isinstance(initializer, Mapping) else initializer
+        self.keep = keep
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.momentum = momentum
+        self.schedule = schedule
+        self.selection = selection
+        self.lr = lr
         self.layout = Layout.of(self.net)
         self.kept = kept_counts(self.layout, density, densities)
-        self.select = TopK(self.layout, self.kept) if rule == "top_k" else AboveZero()
+        self.select = TopK(self.layout, self.kept) if rule == "top_k" else Threshold()
+        self.descent = Descent(optimizer, weight_decay=weight_decay, momentum=momentum, schedule=schedule)
         self.scores = nn.Parameter(torch.zeros(self.layout.size))
         self.register_buffer("base", torch.zeros(self.layout.size))
         self.register_buffer("bits", torch.zeros(0, -(-self.layout.size // 8), dtype=torch.uint8))
+        self.register_buffer("hashes", torch.zeros(0, 32, dtype=torch.uint8))
+        self.register_buffer("kept_scores", torch.zeros(0, self.layout.size))
         self.rest = Rest(self.net, self.layout)
         self.statistics = Statistics(self.net)
         self.own_statistics = PerTask(self.net.buffers)
+        self.record = Donors()
+        self.watched = Watched()
+
+    # What it is
 
     @property
     def masks(self) -> Masks:
-        """The masks of the tasks learned."""
+        """The masks of the tasks learned, and of the one being learned if its mask is found."""
         return Masks(self.bits, self.layout)
+
+    @property
+    def donors(self) -> list[int | None]:
+        """For each task begun, the earlier one from whose mask its own started; None for a start of its own."""
+        return [None if donor < 0 else donor for donor in self.record.donor.tolist()]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The hyper-parameters, by keyword; those of the initializer as a mapping."""
+        initializer = None if self.initializer is None else self.initializer.config
+        return super().config | {"initializer": initializer}
+
+    @property
+    def needs_classes(self) -> bool:
+        """Whether it can learn labels alone: with an initializer, whose scores are of classes."""
+        return self.initializer is not None
+
+    def verify(self) -> Verification:
+        """Whether the weights, mask and statistics that answer each task are, to the bit, those it was learned with.
+
+        True if nothing was forgotten: it compares hashes taken at the end of each task with those of now.
+
+        Example:
+            >>> learner = SupSup(nn.Linear(4, 2))  # doctest: +SKIP
+            >>> learner.verify()  # doctest: +SKIP
+            Verification(5 of 5 tasks are answered by the bits they were learned with)
+        """
+        now = [self._hash(t) for t in range(self.num_tasks)]
+        return Verification(tuple(row.hex() for row in map(_bytes, self.hashes)), tuple(now))
+
+    def _hash(self, t: int) -> str:
+        return fingerprint(self._params(t))
+
+    # Its life, task by task
 
     def _start(self) -> None:
         initial = self.net.initial(self.seed, "weights")
@@ -77,41 +164,154 @@ class MaskLearner(Learner):
         else:
             base = signed_constant(self.layout, initial, kept=self.kept if self.scale_fan else None)
         self.base = base.to(self.device)
-        self.bits = self.bits[:0]
-        self.own_statistics = PerTask(self.net.buffers)
-        self._new_scores(0)
+        self.bits, self.hashes, self.kept_scores = self.bits[:0], self.hashes[:0], self.kept_scores[:0]
+        self.own_statistics, self.record = PerTask(self.net.buffers), Donors()
         self.statistics.reset()
-
-    def _new_scores(self, t: int) -> None:
         with torch.no_grad():
-            self.scores.copy_(self._drawn(t))
+            self.scores.copy_(self._drawn(0))
+
+    def attend(self, task: Task) -> None:
+        """Draws the validation examples by which the best mask is chosen."""
+        if self.selection:
+            self.watched.attend(task, self.stream("watched", self.num_tasks))
+
+    def _begin_mask(self, task: Task) -> None:
+        """The scores with which the search for the task's mask starts: a donor's, or new ones."""
+        t = self.num_tasks
+        self.statistics.reset()
+        choice = None
+        if self.initializer is not None and t:
+            seed = key_seed(self.seed, "donor", t)
+            choice = self.initializer(self.net, self._sources(), task.train, count=t, units=self.outputs[:t], seed=seed)
+        self.record.begin(choice)
+        donor = self.donors[-1]
+        with torch.no_grad():
+            self.scores.copy_(self._first_scores(t) if donor is None else self._from(donor))
+        self._watch()
+
+    def _first_scores(self, t: int) -> Tensor:
+        """The scores with which task t begins, where no donor gives any."""
+        return self._drawn(t)
 
     def _drawn(self, t: int) -> Tensor:
-        """The random scores with which task t begins."""
+        """Random scores for task t."""
         return random_scores(self.layout, self.seed, t).to(self.device)
 
-    def _keep(self, mask: Tensor) -> None:
+    def _from(self, donor: int) -> Tensor:
+        """The scores that an earlier task gives: a copy of its own, or new ones that select the same weights."""
+        if self.keep == "mask":
+            return rebuilt_scores(self.masks[donor], self._drawn(self.num_tasks), self.layout)
+        return self.kept_scores[donor].to(self.scores.dtype)
+
+    def _watch(self) -> None:
+        if self.selection:
+            self.watched.begin(self._live())
+
+    def _grow(self) -> None:
+        self.watched.best = None
+        if self.learning:
+            self._watch()
+
+    def _live(self) -> Params:
+        """Everything that the current phase trains, by name."""
+        return self._searched()
+
+    def _searched(self) -> Params:
+        """Everything that the search for a mask trains, by name."""
+        return {"scores": self.scores} | self.statistics.values()
+
+    def _optimizers(self, phase: Phase) -> dict[str, Optimizer]:
+        return {"mask": self.descent.optimizer([self.scores], self.lr)}
+
+    def _mask_step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        weights = masked(self.base, self.scores, self.select(self.scores), signed=self.select.signed)
+        return self._descend("mask", weights, self.lr, x, y)
+
+    def _descend(self, name: str, weights: Tensor, lr: float, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """One step on the task's loss under the maskable weights given; then a look at the validation part."""
+        logits = self.net(self._with(weights, self.statistics.values()), x, training=True)
+        loss = self._loss(logits, y)
+        self.descent.set_step_size(self.optimizers[name], lr, self.steps, self.phase.steps)
+        self.descend(name, loss)
+        self.watched.look(self.steps + 1, self.phase.steps, self._live(), self._answer)
+        return {"loss": loss.detach()}
+
+    def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        return self.loss(logits, y, self.units(self.num_tasks))
+
+    def _answer(self, x: Tensor) -> Tensor:
+        """Of the task being learned: `(n,)` output units, or targets `(n, k)`."""
+        t = self.num_tasks
+        logits = self.logits(x, t)
+        return logits if self.regression else torch.tensor(self.units(t), device=x.device)[logits.argmax(1)]
+
+    @torch.no_grad()
+    def _end_mask(self) -> None:
         """Commits the task's mask."""
-        self.bits = torch.cat([self.bits[: self.num_tasks], pack_bits(mask)[None]])
+        self.watched.give(self._searched())
+        mask = self.select(self.scores).bool()
+        donor = self.donors[-1]
+        self.record.found(mask, None if donor is None else self.masks[donor])
+        self.bits = torch.cat([self.bits, pack_bits(mask)[None]])
+        if self.initializer is not None and self.keep != "mask":
+            kept = self.scores.half() if self.keep == "half" else self.scores
+            self.kept_scores = torch.cat([self.kept_scores.to(kept.dtype), kept[None]])
+
+    def _seal(self) -> None:
+        """Ends the task: its statistics are its own from now on, and what answers it is hashed."""
+        self.own_statistics.append(self.statistics.values())
+        digest = bytes.fromhex(fingerprint(self._own(self.num_tasks)))
+        self.hashes = torch.cat([self.hashes, self.hashes.new_tensor(list(digest))[None]])
+
+    # What it answers
 
     def _with(self, weights: Tensor, statistics: Params) -> Params:
-        """Every parameter and buffer of the network, from its maskable weights `(*batch, P)`."""
+        """Every parameter and buffer of the network, from its maskable weights `(P,)`."""
         return self.layout.unpack(weights) | self.rest.values() | statistics
 
     @torch.no_grad()
     def _params(self, t: int) -> Params:
-        if t < self.num_tasks:
-            return self._with(self.base * self.masks[t], self.own_statistics.row(t))
-        return self._with(self._current(), self.statistics.values())
+        return self._own(t) if t < self.num_tasks else self._with(self._current().detach(), self.statistics.values())
 
+    def _own(self, t: int) -> Params:
+        """What answers a task that is learned: W ⊙ M_t, 0 exactly outside the mask."""
+        return self._with(torch.where(self.masks[t], self.base, 0.0), self.own_statistics.row(t))
+
+    @abstractmethod
     def _current(self) -> Tensor:
-        """W ⊙ M of the task that is being learned."""
-        return self.base * self.select(self.scores)
+        """W ⊙ M `(P,)` of the task that is being learned."""
+
+    def _sought(self) -> Tensor:
+        """W ⊙ M `(P,)` under the scores as they are."""
+        return torch.where(self.select(self.scores).bool(), self.base, 0.0)
+
+    def _sources(self) -> Chunks:
+        """(a, b) → the weights and statistics of tasks a..b − 1, each `(b − a, *shape)`."""
+        return under_masks(self.base, self.masks, shared=self.rest.values(), own=self.own_statistics.rows())
+
+    @torch.no_grad()
+    def stacked_params(self) -> Params:
+        """The weights of all known tasks, each `(T, *shape)`: memory of T networks."""
+        return super().stacked_params() if self.learning else self._sources()(0, self.num_tasks)
 
     @torch.no_grad()
     def starting(self, t: int) -> Params | None:
-        """The base network under the mask with which task t would begin."""
-        return self._with(self.base * self.select(self._drawn(t)), self.statistics.initial())
+        """The base network under the mask with which task t would begin without a donor."""
+        mask = self.select(self._first_scores(t)).bool()
+        return self._with(torch.where(mask, self.base, 0.0), self.statistics.initial())
+
+    def series(self) -> dict[str, Tensor]:
+        """Which weights each mask holds, how many of them alone, what the masks have in common, and the donors."""
+        masks, sizes = self.masks, torch.tensor(self.layout.sizes)
+        owned = capacity(masks)[:, : len(masks)].T
+        return {
+            "kept": masks.counts(),
+            "exclusive": owned,
+            "layer_sizes": sizes.expand(len(masks), -1),
+            "overlap": overlap(masks, normalize=False),
+            **self.record.series(),
+            **super().series(),
+        }
 
 
 class Rest(nn.Module):
@@ -131,3 +331,7 @@ class Rest(nn.Module):
     def values(self) -> Params:
         """By name."""
         return {name: self.get_buffer(undotted(name)) for name in self.names}
+
+
+def _bytes(row: Tensor) -> bytes:
+    return bytes(row.tolist())

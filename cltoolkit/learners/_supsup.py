@@ -1,23 +1,64 @@
 """SupSup: one mask for each task over weights that are never trained, and the task found by how sure a mask is."""
 
-from typing import final
+from collections.abc import Mapping
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
-from ..masks import Densities, masked
+from ..masks import Densities, KNNInitializer
 from ..params import Stateless
 from ..tasks import Task
-from ._base import Phase, check_positive
-from ._mask_learner import Initialization, MaskLearner, Rule
+from ._base import Phase, check_choice
+from ._descent import Method, Schedule
+from ._mask_learner import Initialization, Keep, MaskLearner, Rule
 
 __all__ = ["SupSup"]
 
 
 @final
 class SupSup(MaskLearner):
-    """Supermasks in superposition."""
+    """Supermasks in superposition: a mask for each task over one random network, whose weights are never trained.
+
+    Task t is answered by W ⊙ M_t. The mask is chosen by scores s, one for each weight, which are trained with the
+    gradient that an identity in the place of the choice would have (straight-through),
+
+        M_t = 1[|s| among the k_l largest of its layer],    s ← s − η sign(s) ⊙ W ⊙ ∂L/∂(W ⊙ M_t).
+
+    What grows with a task is one bit a weight, and batch-norm statistics. Nothing is forgotten: `verify()` compares
+    hashes.
+
+    Args:
+        net: the target network; every weight with two dimensions or more is masked, heads as well.
+        density: d, the share of weights kept: k_l = max(1, round(d n_l)) of each layer, exactly.
+        densities: "uniform", or "erdos_renyi": narrow layers keep more, of the same number in all.
+        rule: "top_k", or "threshold": all scores of at least 0 are kept, and the density is learned from 0.5 on.
+        initialization: of W: "signed_constant", ± sqrt(2 / fan_in), or the "network"'s own.
+        scale_fan: whether the fan counts only the inputs kept, so that the signal keeps its size.
+        transfer: "none", or "running_mean": scores begin as the mean of those of all earlier tasks.
+        initializer: chooses an earlier task's mask to start from (KKT), see `masks.KNNInitializer`; None for none.
+        keep: what the initializer copies: the earlier task's "scores" (32 bits a weight and task), the same in "half"
+            precision, or new ones for its "mask" (1 bit a weight and task): they select the same weights.
+        loss_over: the output units in the loss: the task's "own" or "all"; "auto" is own where the task is told at
+            test. Where it is not, units that are never right (of other tasks, or of no class) help to find it.
+        lr: step size for scores.
+        optimizer: "adam", "adamw", "rmsprop" or "sgd", new for each task.
+        weight_decay: of the optimizer.
+        momentum: of rmsprop and sgd.
+        schedule: "cosine" over the task, or "constant".
+        selection: whether a task ends with the best scores on the validation part, where there is one.
+
+    References:
+        Wortsman et al., Supermasks in Superposition, NeurIPS 2020, arXiv 2006.14769. Ramanujan et al., What's hidden in
+        a randomly weighted neural network?, CVPR 2020 (scores).
+
+    Example:
+        >>> learner = SupSup(nn.Linear(64, 10), density=0.05)
+        >>> learner.layout.size, learner.kept
+        (640, (32,))
+    """
+
+    mean: Tensor
 
     def __init__(
         self,
@@ -28,33 +69,61 @@ class SupSup(MaskLearner):
         rule: Rule = "top_k",
         initialization: Initialization = "signed_constant",
         scale_fan: bool = False,
+        transfer: Literal["none", "running_mean"] = "none",
+        initializer: KNNInitializer | Mapping[str, Any] | None = None,
+        keep: Keep = "scores",
+        loss_over: Literal["auto", "own", "all"] = "auto",
         lr: float = 1e-2,
+        optimizer: Method = "adam",
+        weight_decay: float = 0.0,
+        momentum: float = 0.9,
+        schedule: Schedule = "cosine",
+        selection: bool = True,
     ) -> None:
         super().__init__(
             net,
-            rule=rule,
             density=density,
             densities=densities,
+            rule=rule,
             initialization=initialization,
             scale_fan=scale_fan,
+            initializer=initializer,
+            keep=keep,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            momentum=momentum,
+            schedule=schedule,
+            selection=selection,
+            lr=lr,
         )
-        check_positive(lr=lr)
-        self.lr = lr
+        check_choice("transfer", transfer, ("none", "running_mean"))
+        check_choice("loss_over", loss_over, ("auto", "own", "all"))
+        self.transfer = transfer
+        self.loss_over = loss_over
+        self.register_buffer("mean", torch.zeros(self.layout.size if transfer == "running_mean" else 0))
+
+    def _start(self) -> None:
+        super()._start()
+        self.mean = torch.zeros_like(self.mean)
 
     def _begin(self, task: Task, phase: Phase) -> None:
-        self.statistics.reset()
-        self._new_scores(self.num_tasks)
+        self._begin_mask(task)
 
-    def _optimizers(self, phase: Phase) -> dict[str, Optimizer]:
-        return {"mask": torch.optim.Adam([self.scores], lr=self.lr, fused=True)}
+    def _first_scores(self, t: int) -> Tensor:
+        return self.mean.clone() if self.transfer == "running_mean" and self.num_tasks else self._drawn(t)
 
     def _step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        weights = masked(self.base, self.scores, self.select(self.scores), signed=self.select.signed)
-        logits = self.net(self._with(weights, self.statistics.values()), x, training=True)
-        loss = self.loss(logits, y, self.units(self.num_tasks))
-        self.descend("mask", loss)
-        return {"loss": loss.detach()}
+        return self._mask_step(x, y)
+
+    def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        own = self.loss_over == "own" or (self.loss_over == "auto" and self.own_head)
+        return self.loss(logits, y, self.units(self.num_tasks) if own else range(logits.shape[1]))
+
+    def _current(self) -> Tensor:
+        return self._sought()
 
     def _end(self, task: Task) -> None:
-        self._keep(self.select(self.scores))
-        self.own_statistics.append(self.statistics.values())
+        self._end_mask()
+        if self.transfer == "running_mean":
+            self.mean = self.mean + (self.scores.detach() - self.mean) / (self.num_tasks + 1)
+        self._seal()

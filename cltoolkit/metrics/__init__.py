@@ -25,6 +25,7 @@ from ._matrix import (
 )
 from ._paired import Difference, paired_difference
 from ._references import intransigence, plasticity_gain
+from ._speed import steps_to
 from ._table import compare_dialects, direction, label, table, unit
 from ._task_id import task_confusion, task_id_accuracy
 from ._transfer import (
@@ -61,6 +62,7 @@ __all__ = [
     "positive_backward_transfer",
     "remembering",
     "sample_weighted_accuracy",
+    "steps_to",
     "table",
     "task_confusion",
     "task_id_accuracy",

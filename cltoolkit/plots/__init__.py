@@ -28,6 +28,15 @@ from ._interval_regression import interval_regression
 from ._interval_schedule import schedule
 from ._interval_weights import weight_widths
 from ._interval_widths import interval_widths
+from ._mask_capacity import mask_capacity
+from ._mask_density import accuracy_by_density
+from ._mask_donors import donor_scores, donor_tree
+from ._mask_exclusive import exclusive_share
+from ._mask_gradients import task_gradients
+from ._mask_overlap import mask_overlap
+from ._mask_owners import weight_owners
+from ._mask_speed import learning_speed
+from ._mask_storage import mask_storage
 from ._matrix import accuracy_matrix
 from ._orders import orders, orders_measured
 from ._task_map import shepard, task_map
@@ -37,6 +46,7 @@ from ._transfer_scatter import transfer_scatter
 from ._trilateration import trilateration
 
 __all__ = [
+    "accuracy_by_density",
     "accuracy_matrix",
     "agreement",
     "along_interval",
@@ -49,25 +59,34 @@ __all__ = [
     "compare",
     "curves",
     "discrepancy",
+    "donor_scores",
+    "donor_tree",
     "embedding_trajectories",
     "examples",
+    "exclusive_share",
     "guidance",
     "h_embedding_fit",
     "half_widths",
     "interval_regression",
     "interval_widths",
     "intervals",
+    "learning_speed",
     "logit_intervals",
     "margins",
+    "mask_capacity",
+    "mask_overlap",
+    "mask_storage",
     "nested_boxes",
     "orders",
     "orders_measured",
     "plasticity",
     "schedule",
     "shepard",
+    "task_gradients",
     "task_map",
     "transfer_matrix",
     "transfer_scatter",
     "trilateration",
+    "weight_owners",
     "weight_widths",
 ]

@@ -5,11 +5,13 @@ from ._evaluate import evaluate, infer_task
 from ._extend import restore
 from ._loop import Step, steps
 from ._rebuild import same_learner, same_sequence
+from ._task_inference import TaskInference, task_inference
 from ._train import Settings, resume, train
 
 __all__ = [
     "Settings",
     "Step",
+    "TaskInference",
     "certified_part",
     "evaluate",
     "infer_task",
@@ -18,5 +20,6 @@ __all__ = [
     "same_learner",
     "same_sequence",
     "steps",
+    "task_inference",
     "train",
 ]

@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import vmap
 
-from ..learners import Learner
-from ..params import Params
-from ..tasks import Data, TaskSequence, closed, r_squared, squared_error
+from ..learners import Finder, Learner
+from ..tasks import Data, TaskSequence, r_squared, squared_error
 
-__all__ = ["evaluate", "infer_task"]
+__all__ = ["evaluate", "infer_task", "task_finder"]
 
 
 @torch.inference_mode()
@@ -49,27 +47,27 @@ def evaluate(
     """
     device = learner.device
     wanted = set(range(len(sequence)) if tasks is None else tasks)
-    every = learner.stacked_params() if learner.known and learner.needs_task and not learner.own_head else None
+    find = task_finder(learner) if learner.known and learner.needs_task and not learner.own_head else None
     row = [torch.tensor(math.nan, dtype=torch.float64, device=device) for _ in sequence]
     for t, task in enumerate(sequence):
         data = task.parts.get(part)
         if data is None or t not in wanted:
             continue
-        answer = _answers_of(learner, sequence, t, every)
+        answer = _answers_of(learner, sequence, t, find)
         if answer is not None:
             row[t] = (_fit if task.regression else _right)(answer, data.to(device), batch_size)
     return torch.stack(row).cpu().numpy()  # the one time that the host waits
 
 
 def _answers_of(
-    learner: Learner, sequence: TaskSequence, t: int, every: Params | None
+    learner: Learner, sequence: TaskSequence, t: int, find: Finder | None
 ) -> Callable[[Tensor], Tensor] | None:
     """What the learner answers to inputs of task t: inputs → `(n,)` output units, or `(n, k)` numbers.
 
-    None where it has no weights for the task. Given the weights of `every` task, it must find out which it is.
+    None where it has no weights for the task. Where the task is not told, `find` finds it.
     """
-    if every is not None:
-        return lambda x: _answers(learner, every, x)
+    if find is not None:
+        return lambda x: find(x)[1]
     params = learner.params(t) if t < learner.known else learner.starting(t)
     if params is None:
         return None
@@ -104,12 +102,6 @@ def _units(learner: Learner, sequence: TaskSequence, t: int) -> tuple[int, ...]:
     return tuple(sorted(seen.union(learner.seen_units)))
 
 
-def _answers(learner: Learner, every: Params, x: Tensor) -> Tensor:
-    """`(n,)` output units, each from the weights of the task that the input seems to come from."""
-    logits = _open_logits(learner, every, x)
-    return logits[learner.doubt(x, logits).argmin(0), torch.arange(len(x), device=x.device)].argmax(1)
-
-
 @torch.inference_mode()
 def infer_task(learner: Learner, x: Tensor) -> Tensor:
     """The task that each input seems to come from: t̂(x) = argmin_t H(p(y | x, t)) / log k_t, or as the learner has it.
@@ -127,23 +119,20 @@ def infer_task(learner: Learner, x: Tensor) -> Tensor:
     Raises:
         ValueError: if no task is learned, or one network answers all tasks alike, or targets are real numbers.
     """
+    return task_finder(learner)(x.to(learner.device))[0]
+
+
+def task_finder(learner: Learner) -> Finder:
+    """The learner's way to find out a task, if there is one."""
     if not learner.known:
         raise ValueError("expected a learner that knows a task; train it first")
     if not learner.needs_task:
         raise ValueError(
             f"{learner.name} answers all tasks with one network in scenario {learner.scenario!r}: no task to infer"
         )
-    every = learner.stacked_params()
-    parts = x.to(learner.device).split(1000)
-    return torch.cat([learner.doubt(part, _open_logits(learner, every, part)).argmin(0) for part in parts])
-
-
-def _open_logits(learner: Learner, every: Params, x: Tensor) -> Tensor:
-    """`(T, n, k)`: logits under the weights of `every` task `(T, *shape)`, -inf for units that are not the task's."""
     if learner.regression:
         raise ValueError(
             f"{learner.name} learned real-valued targets, whose outputs do not tell how sure they are, so that no task "
             "can be inferred from them; say which task is meant: learner.logits(x, t)"
         )
-    logits = vmap(learner.net, in_dims=(0, None))(every, x)
-    return logits + torch.stack([closed(units, logits) for units in learner.outputs[: learner.known]])[:, None]
+    return learner.finder()

@@ -1,0 +1,77 @@
+"""Which earlier task's mask a new task starts from, and why."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+__all__ = ["Choice", "Rule", "chosen", "critical_value"]
+
+Rule = Literal["margin", "published", "always"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Choice:
+    """Which of t earlier tasks gives the mask that a new one starts from.
+
+    Attributes:
+        scores: `(t,)` float64, what each earlier task scored; more is better.
+        donor: the task that gives its mask; None if none has what is needed.
+        needed: the score above which a donor is taken: of the donor, or where there is none of the best task.
+        chance: the score of features that say nothing, likewise.
+        separation: `(t,)`, the share of the features' variance that lies between the classes: it breaks ties.
+        queries: how many examples were classified.
+        references: how many they were compared with; all others of the sample.
+        neighbors: k.
+        estimator: the score's name in `transferability.ESTIMATORS`.
+        rule: "margin", "published" or "always".
+    """
+
+    scores: Tensor
+    donor: int | None
+    needed: float
+    chance: float
+    separation: Tensor
+    queries: int
+    references: int
+    neighbors: int
+    estimator: str
+    rule: str
+
+    @property
+    def best(self) -> int:
+        """The earlier task with the highest score, donor or not; of equal ones that whose features separate best."""
+        return int(ranking(self.scores, self.separation)[0])
+
+    def __repr__(self) -> str:
+        new, needed = len(self.scores), "" if math.isinf(self.needed) else f", needed {self.needed:.2f}"
+        if self.donor is not None:
+            found = f"task {new} starts from task {self.donor}: {self.scores[self.donor]:.2f}"
+        else:
+            found = f"task {new} starts afresh: {self.scores[self.best]:.2f} of task {self.best}"
+        return f"Choice({found}{needed} (chance {self.chance:.2f}))"
+
+
+def critical_value(level: float, candidates: int) -> float:
+    """z_t = Φ⁻¹(1 − level / t): what the best of t standard normal scores exceeds with probability `level`, at most.
+
+    Example:
+        >>> round(critical_value(0.05, 1), 3), round(critical_value(0.05, 100), 3)
+        (1.645, 3.291)
+    """
+    return -float(torch.special.ndtri(torch.tensor(level / candidates, dtype=torch.float64)))
+
+
+def ranking(scores: Tensor, separation: Tensor) -> Tensor:
+    """`(t,)`, the tasks by score, those of equal score by separation, and of equal separation the earlier first."""
+    by_separation = separation.argsort(descending=True, stable=True)
+    return by_separation[scores[by_separation].argsort(descending=True, stable=True)]
+
+
+def chosen(scores: Tensor, needed: Tensor, separation: Tensor) -> tuple[int | None, int]:
+    """The highest in the ranking above what it needs, if any; and whose levels are told: its own or the first one's."""
+    order = ranking(scores, separation)
+    enough = order[scores[order] > needed[order]].tolist()
+    return (enough[0], enough[0]) if enough else (None, int(order[0]))
