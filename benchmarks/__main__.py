@@ -18,6 +18,8 @@ from . import (
     hypnettorch,
     import_time,
     intervals,
+    masked,
+    masks,
     placement,
     transferability,
 )
@@ -33,12 +35,14 @@ TIMINGS = {
     "placement": placement.run,
     "guided_step": guided_step.run,
     "intervals": intervals.run,
+    "masks": masks.run,
 }
 STUDIES = {  # what trains for long: all of them by one name, or one of them; each with what runs it
     "experiments": (experiments.run, {name: name for name in experiments.EXPERIMENTS}),
     "guidance": (guidance.run, {f"guidance_{name}": name for name in guidance.STUDIES}),
     "agreement": (agreement.run, {f"agreement_{name}": name for name in agreement.STUDIES}),
     "certified": (certified.run, {f"certified_{name}": name for name in certified.STUDIES}),
+    "masked": (masked.run, {f"masked_{name}": name for name in masked.STUDIES}),
 }
 ORDER = (  # in the README
     "hypernet_step",
@@ -49,6 +53,7 @@ ORDER = (  # in the README
     "placement",
     "guided_step",
     "intervals",
+    "masks",
     "import_time",
     *STUDIES,
 )

@@ -27,6 +27,7 @@ NAMES = (
     "placement",
     "guided_step",
     "intervals",
+    "masks",
 )
 
 

@@ -1,6 +1,6 @@
 """Which task inputs are from, asked of all masks of a learner at once; and their answer under the mask found."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal, get_args
 
@@ -18,28 +18,38 @@ from ..masks import (
     pack_bits,
     superfluous_energy,
 )
-from ..params import Params
+from ..params import Params, Stateless
 from ..tasks import closed
 from ._base import check_choice
 from ._inference import Finder
 from ._mask_learner import MaskLearner
 
-__all__ = ["Objective", "Search", "by_superposition", "check_inference", "infer", "superposition"]
+__all__ = [
+    "Objective",
+    "Search",
+    "aim",
+    "answers",
+    "by_superposition",
+    "check_inference",
+    "infer",
+    "finder",
+    "superposition",
+]
 
 Search = Literal["auto", "one_shot", "binary", "exhaustive"]
 Objective = Literal["entropy", "superfluous"]
 
 
-def check_inference(inference: str, objective: str, images: int) -> None:
+def check_inference(search: str, objective: str, images: int) -> None:
     """Raises a ValueError for a way to find tasks that does not exist, or cannot be."""
-    check_choice("inference", inference, get_args(Search))
+    check_choice("search", search, get_args(Search))
     check_choice("objective", objective, get_args(Objective))
     if images < 1:
         raise ValueError(f"expected images of at least 1, inputs that share one decision; got {images!r}")
-    if inference == "exhaustive" and objective == "superfluous":
+    if search == "exhaustive" and objective == "superfluous":
         raise ValueError(
             "the objective of superfluous units is a gradient: masks cannot be compared by its value. "
-            "Use inference='one_shot' or 'binary', or objective='entropy'."
+            "Use search='one_shot' or 'binary', or objective='entropy'."
         )
 
 
@@ -58,8 +68,8 @@ def infer(
         learner: knows at least one task.
         x: `(n, *input_shape)`; successive `images` share a decision, and the last group may be smaller.
         method: "one_shot": one forward and one backward pass of all masks mixed; "binary": ⌈log₂ T⌉ of them, each
-            with half of the masks of the one before; "exhaustive": a forward pass of each mask by itself; "auto":
-            one-shot, or exhaustive where batch norm would need the statistics of a single image.
+            with half of the masks of the one before; "exhaustive": a forward pass of each mask by itself, by entropy;
+            "auto": one-shot, or exhaustive where batch norm would need the statistics of a single image.
         objective: what is small where a mask knows the input: "entropy" of the answer, or the energy of "superfluous"
             units, see `masks.superfluous_energy`.
         images: r, inputs that share a decision.
@@ -76,7 +86,7 @@ def infer(
     References:
         Wortsman et al., Supermasks in Superposition, NeurIPS 2020, §3.3.
     """
-    return _search(learner, method, objective, images, all_outputs=all_outputs)(x)
+    return _of_learner(learner, method, objective, images, all_outputs=all_outputs)(x)
 
 
 def by_superposition(
@@ -86,23 +96,25 @@ def by_superposition(
 
     From the learner as it is now; the task that is being learned counts among the known.
     """
-    search = _search(learner, method, objective, images, all_outputs=all_outputs)
+    find_tasks = _of_learner(learner, method, objective, images, all_outputs=all_outputs)
 
     def find(x: Tensor) -> tuple[Tensor, Tensor]:
-        tasks = search(x)
-        return tasks, answers(learner, x, tasks)
+        tasks = find_tasks(x)
+        return tasks, answers(learner.net, x, tasks, learner.params, learner.outputs.__getitem__)
 
     return find
 
 
-def answers(learner: MaskLearner, x: Tensor, tasks: Tensor) -> Tensor:
-    """The output unit `(n,)` that answers each input under the weights of the task `(n,)` given with it."""
-    units = torch.empty_like(tasks)
-    for t in tasks.unique().tolist():
-        own = tasks == t
-        logits = learner.net(learner.params(t), x[own])
-        units[own] = (logits + closed(learner.outputs[t], logits)).argmax(1)
-    return units
+def answers(
+    net: Stateless, x: Tensor, which: Tensor, params: Callable[[int], Params], units: Callable[[int], Sequence[int]]
+) -> Tensor:
+    """The output unit `(n,)` that answers each input under the weights whose number `(n,)` is given with it."""
+    found = torch.empty_like(which)
+    for i in which.unique().tolist():
+        own = which == i
+        logits = net(params(i), x[own])
+        found[own] = (logits + closed(tuple(units(i)), logits)).argmax(1)
+    return found
 
 
 def superposition(learner: MaskLearner, objective: Objective = "entropy", *, all_outputs: bool = True) -> Superposition:
@@ -117,16 +129,17 @@ def superposition(learner: MaskLearner, objective: Objective = "entropy", *, all
         bits = torch.cat([bits[:t], pack_bits(mask)[None]])
         base = torch.where(mask, learner.layout.pack(learner.params(t)), base)
     seen = torch.tensor(learner.seen_units, device=base.device)
-    aim = entropy if all_outputs else partial(over_real_units, units=seen)
-    if objective == "superfluous":
-        aim = partial(_superfluous, units=seen)
+    rest = learner.rest.values() | learner.statistics.values()
     return Superposition(
-        learner.net,
-        base,
-        Masks(bits, learner.layout),
-        learner.rest.values() | learner.statistics.values(),
-        aim,
+        learner.net, base, Masks(bits, learner.layout), rest, aim(objective, seen, all_outputs=all_outputs)
     )
+
+
+def aim(objective: Objective, seen: Tensor, *, all_outputs: bool = True) -> Callable[[Tensor], Tensor]:
+    """The objective of that name, where the units `seen` stand for classes."""
+    if objective == "superfluous":
+        return partial(_superfluous, units=seen)
+    return entropy if all_outputs else partial(over_real_units, units=seen)
 
 
 def _superfluous(logits: Tensor, units: Tensor) -> Tensor:
@@ -138,22 +151,33 @@ def _superfluous(logits: Tensor, units: Tensor) -> Tensor:
     return superfluous_energy(logits, units)
 
 
-def _search(
+def _of_learner(
     learner: MaskLearner, method: Search, objective: Objective, images: int, *, all_outputs: bool
 ) -> Callable[[Tensor], Tensor]:
     """Inputs `(n, *input_shape)` → task numbers `(n,)`."""
     check_inference(method, objective, images)
     every = superposition(learner, objective, all_outputs=all_outputs)
-    if method == "auto":
-        alone = images < every.least_images and objective == "entropy"
-        method = "exhaustive" if alone else "one_shot"
     units = None if all_outputs else learner.outputs[: learner.known]
-    search: dict[str, Callable[[Tensor], Tensor]] = {
+    return finder(every, method, images, units=units, own=_statistics(learner))
+
+
+def finder(
+    every: Superposition,
+    method: Search,
+    images: int,
+    *,
+    units: Sequence[Sequence[int]] | None = None,
+    own: Params | None = None,
+) -> Callable[[Tensor], Tensor]:
+    """Inputs `(n, *input_shape)` → the number of a mask `(n,)`; `images` in succession share one decision."""
+    if method == "auto":
+        method = "exhaustive" if images < every.least_images else "one_shot"
+    ways: dict[str, Callable[[Tensor], Tensor]] = {
         "one_shot": partial(one_shot, every),
         "binary": partial(binary, every),
-        "exhaustive": partial(exhaustive, every, units=units, own=_statistics(learner)),
+        "exhaustive": partial(exhaustive, every, units=units, own=own),
     }
-    return partial(_grouped, search[method], images=images, least=every.least_images)
+    return partial(_grouped, ways[method], images=images, least=every.least_images)
 
 
 def _statistics(learner: MaskLearner) -> Params:
@@ -165,14 +189,14 @@ def _statistics(learner: MaskLearner) -> Params:
     return {name: torch.cat([rows[name], row]) if name in rows else row for name, row in live.items()}
 
 
-def _grouped(search: Callable[[Tensor], Tensor], x: Tensor, images: int, *, least: int) -> Tensor:
+def _grouped(decide: Callable[[Tensor], Tensor], x: Tensor, images: int, *, least: int) -> Tensor:
     """One decision for each `images` successive inputs `(n,)`; a last group too small joins the one before."""
     full = len(x) // images * images
     if full and 0 < len(x) - full < least:
         full -= images
     parts = []
     if full:
-        parts.append(search(x[:full].unflatten(0, (-1, images))).repeat_interleave(images))
+        parts.append(decide(x[:full].unflatten(0, (-1, images))).repeat_interleave(images))
     if full < len(x):
-        parts.append(search(x[full:][None]).expand(len(x) - full))
+        parts.append(decide(x[full:][None]).expand(len(x) - full))
     return torch.cat(parts)

@@ -7,6 +7,7 @@ from ._initial import random_scores, signed_constant
 from ._initializer import KNNInitializer
 from ._knn import knn_predict
 from ._layout import Layout
+from ._objective import entropy, over_real_units, superfluous_energy
 from ._ownership import (
     capacity,
     exclusive_fractions,
@@ -26,11 +27,8 @@ from ._straight_through import masked, placed
 from ._superposition import (
     Superposition,
     binary,
-    entropy,
     exhaustive,
     one_shot,
-    over_real_units,
-    superfluous_energy,
     task_entropies,
     task_gradients,
 )

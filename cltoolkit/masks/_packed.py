@@ -13,7 +13,7 @@ from ._layout import Layout
 
 __all__ = ["Masks", "pack_bits", "unpack_bits"]
 
-BLOCK = {"cpu": 2**20, "cuda": 2**26}  # how many weights of all masks together are unpacked at once
+BLOCK = {"cpu": 2**19, "cuda": 2**26}  # how many weights of all masks together are unpacked at once
 
 
 def pack_bits(mask: Tensor) -> Tensor:

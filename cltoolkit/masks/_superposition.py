@@ -1,6 +1,6 @@
 """Which of many masks an input belongs to: asked of one network that is all of them at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import cast
@@ -11,74 +11,13 @@ from torch.func import grad, vmap
 
 from ..params import Params, Stateless
 from ._layout import Layout
+from ._objective import Objective, entropy
 from ._packed import Masks, unpack_bits
 
-__all__ = [
-    "Objective",
-    "Superposition",
-    "binary",
-    "entropy",
-    "exhaustive",
-    "one_shot",
-    "over_real_units",
-    "superfluous_energy",
-    "task_entropies",
-    "task_gradients",
-]
-
-Objective = Callable[[Tensor], Tensor]
-"""Logits `(n, k)` → what should be small `(n,)` where the weights know the input."""
+__all__ = ["Superposition", "binary", "exhaustive", "one_shot", "task_entropies", "task_gradients"]
 
 AT_ONCE = 2**24  # weights of masks, mixtures and gradients held in one chunk, at most (unless one set alone is more)
-
 INPUTS = 8192  # inputs times masks in one pass, at most (unless one mask alone takes more)
-
-
-def entropy(logits: Tensor) -> Tensor:
-    """H = −Σ_c p_c log p_c with p = softmax(logits): `(*,)` of `(*, k)`; units with a logit of -inf do not count.
-
-    References:
-        Wortsman et al., Supermasks in Superposition, NeurIPS 2020, §3.3.
-
-    Example:
-        >>> entropy(torch.tensor([[1.0, 1.0], [1.0, -torch.inf]])).exp()
-        tensor([2., 1.])
-    """
-    log_p = logits.log_softmax(-1)
-    return -(log_p.exp() * log_p.nan_to_num(neginf=0.0)).sum(-1)
-
-
-def over_real_units(logits: Tensor, units: Tensor) -> Tensor:
-    """The entropy of the softmax of the units `(c,)` alone, as if there were no others: `(*,)` of `(*, k)`.
-
-    Example:
-        >>> over_real_units(torch.tensor([1.0, 1.0, 9.0]), torch.tensor([0, 1])).exp()
-        tensor(2.)
-    """
-    return entropy(logits[..., units])
-
-
-def superfluous_energy(logits: Tensor, units: Tensor) -> Tensor:
-    """G = log Σ_j exp(y_j), with a gradient only for superfluous units, those that stand for no class: `(*,)`.
-
-    There it is softmax(y)_j, just that of the cross-entropy of any class: an input's labels are not needed to know how
-    training would move these units. Where training went on with all of them, it is small.
-
-    Args:
-        logits: y, `(*, k)`.
-        units: `(c,)`, those that stand for classes.
-
-    References:
-        Wortsman et al., Supermasks in Superposition, NeurIPS 2020, §3.3 and Lemma 1.
-
-    Example:
-        >>> y = torch.zeros(4, requires_grad=True)
-        >>> superfluous_energy(y, torch.tensor([0, 1])).backward()
-        >>> y.grad
-        tensor([0.0000, 0.0000, 0.2500, 0.2500])
-    """
-    real = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device).index_fill(0, units, True)
-    return torch.where(real, logits.detach(), logits).logsumexp(-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +72,7 @@ class Superposition:
     def _equal(self) -> Tensor:
         """W ⊙ N / T, from the count N of masks that hold a weight."""
         with torch.inference_mode(False):
-            return self.base * (self.masks.total() / len(self.masks)).to(self.base.dtype)
+            return self.base * (self.masks.total().to(self.base.dtype) / len(self.masks))
 
     def _mixed(self, alpha: Tensor) -> Tensor:
         """Σ_i α_i M_i."""
@@ -198,8 +137,7 @@ def task_gradients(superposition: Superposition, x: Tensor, alpha: Tensor | None
     with torch.inference_mode(False), torch.no_grad():
         x = x.clone() if x.is_inference() else x  # no gradient passes a tensor made in inference mode
         parts = []
-        for some in torch.arange(len(x)).split(_at_once(3 * superposition.layout.size)):
-            own = slice(int(some[0]), int(some[-1]) + 1)
+        for own in _slices(len(x), _at_once(3 * superposition.layout.size)):
             weights = superposition.weights(None if alpha is None else alpha[own])
             slope = _slope(superposition, weights, x[own])
             parts.append(superposition.masks.dot(slope.mul_(superposition.base)))
@@ -282,8 +220,7 @@ def task_entropies(
     images = x.flatten(0, 1)
     parts = []
     chunk = min(_at_once(superposition.layout.size), max(1, INPUTS // len(images)))
-    for some in torch.arange(len(superposition.masks)).split(chunk):
-        tasks = slice(int(some[0]), int(some[-1]) + 1)
+    for tasks in _slices(len(superposition.masks), chunk):
         masks = unpack_bits(superposition.masks.bits[tasks], superposition.layout.size)
         weights = superposition.layout.unpack(superposition.base * masks)
         buffers = {name: value[tasks] for name, value in (own or {}).items()}
@@ -327,3 +264,8 @@ def exhaustive(
 def _at_once(size: int) -> int:
     """How many vectors of so many numbers fit a chunk."""
     return max(1, AT_ONCE // size)
+
+
+def _slices(count: int, step: int) -> Iterator[slice]:
+    """`count` things in chunks of `step`."""
+    return (slice(start, min(start + step, count)) for start in range(0, count, step))

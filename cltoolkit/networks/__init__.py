@@ -13,15 +13,17 @@ from torch import nn
 from ..recipes import rebuild
 from ._plain import lenet, mlp
 from ._residual import resnet18, resnet32
+from ._text import text_cnn
 from ._vit_lora import vit_lora
 
-__all__ = ["build", "lenet", "mlp", "names", "resnet18", "resnet32", "vit_lora"]
+__all__ = ["build", "lenet", "mlp", "names", "resnet18", "resnet32", "text_cnn", "vit_lora"]
 
 _BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "mlp": mlp,
     "lenet": lenet,
     "resnet18": resnet18,
     "resnet32": resnet32,
+    "text_cnn": text_cnn,
     "vit_lora": vit_lora,
 }
 

@@ -45,7 +45,7 @@ def text_cnn(
         >>> sum(p.numel() for p in text_cnn((768, 256), 14, bias=False).parameters())
         1851600
     """
-    channels, length = _text(input_shape, num_classes, widths, filters)
+    channels = _channels(input_shape, num_classes, widths, filters)
     with seeded(0, "networks", "text_cnn"):
         body = _Windows(nn.Conv1d(channels, filters, width, bias=bias) for width in widths)
         return Network(body, nn.Linear(filters * len(widths), num_classes, bias=bias))
@@ -59,8 +59,8 @@ class _Windows(nn.ModuleList):
         return torch.cat([convolution(x).amax(-1) for convolution in self], 1).relu()
 
 
-def _text(input_shape: Shape, num_classes: int, widths: Sequence[int], filters: int) -> tuple[int, int]:
-    """`input_shape` as dimension and length, or an error that says what does not fit."""
+def _channels(input_shape: Shape, num_classes: int, widths: Sequence[int], filters: int) -> int:
+    """d, the numbers in a token's vector; or an error that says what does not fit."""
     if len(input_shape) != 2:
         raise ValueError(
             f"text_cnn takes sequences of vectors (d, length); got inputs of shape {tuple(input_shape)}. "
@@ -75,4 +75,4 @@ def _text(input_shape: Shape, num_classes: int, widths: Sequence[int], filters: 
             f"text_cnn slides filters of {max(widths)} tokens over a text of {length} (input shape "
             f"{tuple(input_shape)}); encode texts in a greater length, or give smaller widths"
         )
-    return channels, length
+    return channels

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 
 from ._axes import CROWD, INK, axes, describe, inches, labels, some
 from ._interval_axes import plural
+from ._interval_record import Look
 from ._mask_axes import PAPER, heading, owner_bar, owner_colors, percent, plain
 from ._mask_record import Census, Given, Numbers, census
 
@@ -51,9 +52,9 @@ def _bars(ax: Axes, ends: Numbers) -> None:
     T, L = len(ends) - 1, ends.shape[1]
     colors, layers = owner_colors(T), np.arange(L)
     for t in range(T):
-        edge = {"edgecolor": "white", "linewidth": 0.6 if T <= CROWD else 0.0}
+        edge: Look = {"edgecolor": "white", "linewidth": 0.6 if T <= CROWD else 0.0}
         ax.barh(layers, ends[t + 1] - ends[t], 0.7, ends[t], color=colors(t), **edge)
-    free = {"facecolor": PAPER, "edgecolor": "#b0b0b0", "hatch": "////", "linewidth": 0.5}
+    free: Look = {"facecolor": PAPER, "edgecolor": "#b0b0b0", "hatch": "////", "linewidth": 0.5}
     ax.barh(layers, 1 - ends[-1], 0.7, ends[-1], **free, label="free")
     if T <= CROWD and L <= CROWD:
         for t, i in np.argwhere(np.diff(ends, axis=0) > WIDE):
@@ -65,7 +66,7 @@ def _bars(ax: Axes, ends: Numbers) -> None:
 def _marks(ax: Axes, chance: Numbers, L: int) -> None:
     """Where bars would end by chance: red on white, across the bar."""
     size = 0.78 * 72 * inches(ax)[1] / L
-    look = {"linestyle": "", "marker": "|", "clip_on": False}
+    look: Look = {"linestyle": "", "marker": "|", "clip_on": False}
     for color, edge, order in (("white", 4, 3), (CHANCE, 2, 4)):
         ax.plot(chance, np.arange(L), **look, markersize=min(size, 26), color=color, markeredgewidth=edge, zorder=order)
     ax.plot([], [], **look, markersize=9, color=CHANCE, markeredgewidth=2, label="in use, if masks were independent")

@@ -67,7 +67,7 @@ def _read(frame: Table) -> dict[str, Any]:
     missing = [name for name in COLUMNS if name not in frame]
     if missing:
         raise ValueError(f"expected columns {', '.join(COLUMNS)}, a row for each run; {', '.join(missing)} is missing")
-    rows = {name: np.asarray(frame[name]) for name in COLUMNS}
+    rows: dict[str, Any] = {name: np.asarray(frame[name]) for name in COLUMNS}
     rows |= {name: rows[name].astype(np.float64) for name in ("density", "accuracy")}
     rows["learner"] = [str(name) for name in rows["learner"]]
     lengths = {name: len(values) for name, values in rows.items()}

@@ -23,6 +23,7 @@ from ._cells import (
     stairs,
 )
 from ._interval_axes import plural
+from ._interval_record import Look
 from ._mask_axes import heading, plain, plain_ticks
 from ._mask_record import Numbers, rows
 from ._points import shade
@@ -74,7 +75,14 @@ def donor_tree(run: Related, *, ax: Axes | None = None) -> Axes:
         if len(arcs) <= ANNOTATED and np.isfinite(found.scores[t, k]):
             _score(ax, k, t, found.scores[t, k])
     started = np.array([k != NONE for k in found.chosen])
-    look = {"linestyle": "", "marker": "o", "markersize": size, "markeredgecolor": INK, "clip_on": False, "zorder": 4}
+    look: Look = {
+        "linestyle": "",
+        "marker": "o",
+        "markersize": size,
+        "markeredgecolor": INK,
+        "clip_on": False,
+        "zorder": 4,
+    }
     for own, label, face in ((False, "started from a donor", "#4d4d4d"), (True, "own start", "white")):
         x = np.flatnonzero(started != own)
         ax.plot(x, np.zeros(len(x)), **look, markeredgewidth=0.8, markerfacecolor=face, label=label)
@@ -150,11 +158,11 @@ def _arc(ax: Axes, k: int, t: int, T: int, size: float) -> None:
     """Half an ellipse from the donor up and down to the task, in the donor's shade."""
     angle = np.linspace(np.pi, 0, 40)
     x, y = (k + t) / 2 + (t - k) / 2 * np.cos(angle), (t - k) * np.sin(angle)
-    look = {"facecolor": "none", "edgecolor": shade(k, T), "capstyle": "butt"}
+    look: Look = {"facecolor": "none", "edgecolor": shade(k, T), "capstyle": "butt"}
     ax.add_patch(PathPatch(Path(np.stack([x, y], 1)), **look, linewidth=1.6 if T <= CROWD else 0.8, zorder=2))
     if T <= CROWD:
-        look = {"arrowstyle": "-|>", "color": shade(k, T), "shrinkA": 0, "shrinkB": size / 2, "linewidth": 1.2}
-        ax.annotate("", (x[-1], y[-1]), (x[-3], y[-3]), arrowprops=look, zorder=3)
+        arrow: Look = {"arrowstyle": "-|>", "color": shade(k, T), "shrinkA": 0, "shrinkB": size / 2, "linewidth": 1.2}
+        ax.annotate("", (x[-1], y[-1]), (x[-3], y[-3]), arrowprops=arrow, zorder=3)
 
 
 def _score(ax: Axes, k: int, t: int, score: float) -> None:

@@ -55,7 +55,7 @@ def exclusive_share(run_or_runs: Several | Mapping[str, Several], *, ax: Axes | 
 
 
 def _listed(runs: Several) -> list[Given]:
-    return list(runs) if isinstance(runs, list | tuple) else [runs]
+    return list(runs) if isinstance(runs, Sequence) else [runs]
 
 
 def _line(ax: Axes, i: int, n: int, name: str, members: list[Census]) -> str:

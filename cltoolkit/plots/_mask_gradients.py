@@ -66,7 +66,8 @@ def task_gradients(
     ax.axhline(0, color=INK, linewidth=0.8)
     ax.set(xlabel="task i", ylabel="−∂H/∂α_i\n(higher: its mask makes it surer)")
     open_frame(ax)
-    ax.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+    if np.isfinite(center).any():
+        ax.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
     return describe(ax, _words(steepness, center, true, called))
 
 

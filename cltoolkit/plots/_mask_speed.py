@@ -63,8 +63,8 @@ def learning_speed(
     if show == "accuracy":
         score_limits(ax, np.concatenate([line.values.ravel() for line in lines.values()]))
     open_frame(ax)
-    corner = "lower right" if show == "accuracy" else "upper right"
-    plain(ax.legend(fontsize=8, frameon=False, loc=corner).get_texts())
+    legend = ax.legend(fontsize=8, frameon=False, loc="lower right" if show == "accuracy" else "upper right")
+    plain(legend.get_texts())
     which = _which(task, next(iter(kinds.values()))[0])
     heading(ax, which)
     return describe(ax, _words(lines, which, show))

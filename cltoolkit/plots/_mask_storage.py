@@ -7,6 +7,7 @@ from matplotlib.ticker import MaxNLocator
 from ..masks import Masks, storage
 from ._axes import COLORS, FAINT, LINES, MARKERS, axes, describe, legend_beside, open_frame
 from ._interval_axes import plural
+from ._interval_record import Look
 from ._mask_record import Masked, Numbers, masks_of
 
 KINDS = {  # column of `storage`: what it is
@@ -40,7 +41,7 @@ def mask_storage(masks_or_learner: Masks | Masked, *, ax: Axes | None = None) ->
     totals = {name: np.cumsum(np.asarray(table[name], dtype=np.float64)) for name in KINDS}
     ax = axes(ax)
     for i, (name, total) in enumerate(totals.items()):
-        look = {"color": COLORS[i], "linestyle": LINES[i], "marker": MARKERS[i]}
+        look: Look = {"color": COLORS[i], "linestyle": LINES[i], "marker": MARKERS[i]}
         every = max(1, len(tasks) // 10)
         label = f"{KINDS[name]}: {size(total[-1])}"
         ax.plot(tasks, np.maximum(total, 0.5), **look, linewidth=1.6, markersize=4, markevery=every, label=label)

@@ -7,7 +7,7 @@
 | drawn, with real-valued targets | `hermite`, `gaussian_densities` |
 | through torchvision, gray | `split_mnist`, `permuted_mnist`, `rotated_mnist`, the same of `fashion_mnist` |
 | through torchvision, in color | `split_cifar10`, `split_cifar100`, `cifar100_superclasses` |
-| your own | `from_arrays`, `from_dataset`, `from_folder` |
+| your own | `from_arrays`, `from_dataset`, `from_folder`, `from_text` |
 """
 
 from collections.abc import Callable, Mapping
@@ -33,8 +33,11 @@ from ._digits import permuted_digits, rotated_digits, split_digits
 from ._folder import from_folder
 from ._gaussians import related_gaussians
 from ._regression import gaussian_densities, hermite
+from ._text import from_text
+from ._tokens import HashedTokens
 
 __all__ = [
+    "HashedTokens",
     "build",
     "cifar100_superclasses",
     "crop",
@@ -43,6 +46,7 @@ __all__ = [
     "from_arrays",
     "from_dataset",
     "from_folder",
+    "from_text",
     "gaussian_densities",
     "hermite",
     "names",
@@ -79,6 +83,7 @@ _BUILDERS: dict[str, Callable[..., TaskSequence]] = {
         split_cifar100,
         cifar100_superclasses,
         from_folder,
+        from_text,
     )
 }
 
