@@ -92,6 +92,22 @@ def a_sweep(methods=3, *, seeds=3, densities=(0.02, 0.04, 0.06, 0.08, 0.1, 0.2, 
     return {"learner": learner, "density": density, "seed": seed, "accuracy": np.clip(np.array(accuracy) + noise, 0, 1)}
 
 
+def a_recovery(T=5, *, d=200, steps=20, kept=True):
+    """Of the last task's mask: half its units are wrong at first, none in the end."""
+    draw = np.random.default_rng([T, steps])
+    stored = draw.random((T, d)) < 0.5
+    when = np.maximum(draw.integers(-steps, steps + 1, d), 0)  # the step at which a unit comes right
+    path = np.stack([np.where(when <= step, stored[-1], ~stored[-1]) for step in range(steps + 1)])
+    distances = (path[:, None] != stored[None]).sum(-1) if kept else np.zeros((steps + 1, 0))
+    falling = np.linspace(1, 0, steps + 1)
+    return SimpleNamespace(
+        mask=torch.from_numpy(path[-1]),
+        entropies=torch.from_numpy(0.1 + falling[:-1]),
+        energies=torch.from_numpy(-d / 2 * (1 - falling)),
+        distances=torch.from_numpy(distances),
+    )
+
+
 def gradients(T=5, n=30, true=2):
     draw = np.random.default_rng([T, n])
     return draw.normal(0, 0.1, (n, T)) - 0.4 * (np.arange(T) == min(true, T - 1))

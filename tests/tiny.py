@@ -18,7 +18,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "HEmbedding": {"embedding_dim": 4, "hidden": (8,), "guidance_weight": 0.5},
     "HyperInterval": {"embedding_dim": 4, "hidden": (8,), "radius": 1.0},
     "SupSup": {"density": 0.5},
-    "ExSSNeT": {"density": 0.5},
+    "ExSSNeT": {"density": 0.3},
+    "TaskFreeSupSup": {"patience": 6},
 }
 
 

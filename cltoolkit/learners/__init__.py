@@ -18,6 +18,7 @@ from ._joint import Joint
 from ._mask_learner import MaskLearner
 from ._separate import Separate
 from ._supsup import SupSup
+from ._task_free_supsup import TaskFreeSupSup
 
 __all__ = [
     "METHODS",
@@ -36,13 +37,25 @@ __all__ = [
     "Phase",
     "Separate",
     "SupSup",
+    "TaskFreeSupSup",
     "VacuousWarning",
     "build",
 ]
 
 METHODS: dict[str, type[Learner]] = {
     method.__name__: method
-    for method in (Finetune, Joint, Separate, HyperNet, HEmbedding, HyperInterval, InterContiNet, SupSup, ExSSNeT)
+    for method in (
+        Finetune,
+        Joint,
+        Separate,
+        HyperNet,
+        HEmbedding,
+        HyperInterval,
+        InterContiNet,
+        SupSup,
+        ExSSNeT,
+        TaskFreeSupSup,
+    )
 }
 
 

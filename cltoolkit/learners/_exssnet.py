@@ -17,8 +17,8 @@ from ._mask_learner import Initialization, Keep, MaskLearner, Rule
 
 __all__ = ["CapacityWarning", "ExSSNeT"]
 
-SCARCE = 0.1  # of a layer's weights free: say so before none is
-FEW = 0.01  # of a mask's weights exclusive
+SCARCE = 0.1  # of a layer's weights free: time to say so, before none is
+FEW = 0.01  # of a mask's weights exclusive: nothing to train
 
 
 class CapacityWarning(UserWarning):
@@ -189,11 +189,23 @@ class ExSSNeT(MaskLearner):
         """Says so before the network is full: no later task could train a weight of its own then."""
         if not self.exclusive:
             return
-        kept, own = len(self.masks[self.num_tasks].nonzero()), len(self.theta)
+        kept, own = float(self.shares.kept[-1].sum()), len(self.theta)
         if own < FEW * kept:
-            warnings.warn(
-                f"task {self.num_tasks} has {own} of the {kept} weights of its mask to itself, and trains no others: "
-                "the network is nearly full. Use a smaller density, or a wider network.",
-                CapacityWarning,
-                stacklevel=2,
+            _say(
+                f"task {self.num_tasks} has {own} of the {kept:.0f} weights of its mask to itself, and trains no others"
             )
+        sizes = self.shares.exclusive.new_tensor(self.layout.sizes)
+        free = 1 - self.shares.exclusive.sum(0) / sizes
+        before = free + self.shares.exclusive[-1] / sizes
+        scarce = ((free < SCARCE) & (before >= SCARCE)).tolist()
+        if any(scarce):
+            shares = [
+                f"{name} {share:.0%}"
+                for name, share, few in zip(self.layout.names, free.tolist(), scarce, strict=True)
+                if few
+            ]
+            _say(f"after task {self.num_tasks} few weights are left to train that no task owns: {', '.join(shares)}")
+
+
+def _say(what: str) -> None:
+    warnings.warn(f"{what}. Use a smaller density, or a wider network.", CapacityWarning, stacklevel=4)

@@ -32,7 +32,7 @@ __all__ = [
     "by_superposition",
     "check_inference",
     "infer",
-    "finder",
+    "mask_finder",
     "superposition",
 ]
 
@@ -40,16 +40,16 @@ Search = Literal["auto", "one_shot", "binary", "exhaustive"]
 Objective = Literal["entropy", "superfluous"]
 
 
-def check_inference(search: str, objective: str, images: int) -> None:
+def check_inference(inference: str, objective: str, images: int) -> None:
     """Raises a ValueError for a way to find tasks that does not exist, or cannot be."""
-    check_choice("search", search, get_args(Search))
+    check_choice("inference", inference, get_args(Search))
     check_choice("objective", objective, get_args(Objective))
     if images < 1:
         raise ValueError(f"expected images of at least 1, inputs that share one decision; got {images!r}")
-    if search == "exhaustive" and objective == "superfluous":
+    if inference == "exhaustive" and objective == "superfluous":
         raise ValueError(
             "the objective of superfluous units is a gradient: masks cannot be compared by its value. "
-            "Use search='one_shot' or 'binary', or objective='entropy'."
+            "Use inference='one_shot' or 'binary', or objective='entropy'."
         )
 
 
@@ -128,18 +128,25 @@ def superposition(learner: MaskLearner, objective: Objective = "entropy", *, all
         mask = learner.masks[t] if len(bits) > t else learner.select(learner.scores).bool()
         bits = torch.cat([bits[:t], pack_bits(mask)[None]])
         base = torch.where(mask, learner.layout.pack(learner.params(t)), base)
-    seen = torch.tensor(learner.seen_units, device=base.device)
     rest = learner.rest.values() | learner.statistics.values()
     return Superposition(
-        learner.net, base, Masks(bits, learner.layout), rest, aim(objective, seen, all_outputs=all_outputs)
+        learner.net,
+        base,
+        Masks(bits, learner.layout),
+        rest,
+        aim(objective, learner.seen_units, base.device, all_outputs=all_outputs),
     )
 
 
-def aim(objective: Objective, seen: Tensor, *, all_outputs: bool = True) -> Callable[[Tensor], Tensor]:
+def aim(
+    objective: Objective, seen: Sequence[int], device: torch.device, *, all_outputs: bool = True
+) -> Callable[[Tensor], Tensor]:
     """The objective of that name, where the units `seen` stand for classes."""
+    with torch.inference_mode(False):  # gradients pass it
+        units = torch.tensor(seen, device=device)
     if objective == "superfluous":
-        return partial(_superfluous, units=seen)
-    return entropy if all_outputs else partial(over_real_units, units=seen)
+        return partial(_superfluous, units=units)
+    return entropy if all_outputs else partial(over_real_units, units=units)
 
 
 def _superfluous(logits: Tensor, units: Tensor) -> Tensor:
@@ -158,10 +165,10 @@ def _of_learner(
     check_inference(method, objective, images)
     every = superposition(learner, objective, all_outputs=all_outputs)
     units = None if all_outputs else learner.outputs[: learner.known]
-    return finder(every, method, images, units=units, own=_statistics(learner))
+    return mask_finder(every, method, images, units=units, own=_statistics(learner))
 
 
-def finder(
+def mask_finder(
     every: Superposition,
     method: Search,
     images: int,

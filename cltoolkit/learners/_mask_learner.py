@@ -18,10 +18,8 @@ from ..masks import (
     Threshold,
     TopK,
     Verification,
-    capacity,
     kept_counts,
     masked,
-    overlap,
     pack_bits,
     random_scores,
     rebuilt_scores,
@@ -34,6 +32,7 @@ from ..tasks import Task
 from ._base import Learner, Phase, check_choice, check_positive
 from ._descent import Descent, Method, Schedule
 from ._donors import Donors
+from ._shares import Shares
 from ._target import PerTask, Statistics, undotted
 from ._watched import Watched
 
@@ -113,6 +112,7 @@ class MaskLearner(Learner):
         self.statistics = Statistics(self.net)
         self.own_statistics = PerTask(self.net.buffers)
         self.record = Donors()
+        self.shares = Shares(len(self.layout.sizes))
         self.watched = Watched()
 
     # What it is
@@ -165,7 +165,8 @@ class MaskLearner(Learner):
             base = signed_constant(self.layout, initial, kept=self.kept if self.scale_fan else None)
         self.base = base.to(self.device)
         self.bits, self.hashes, self.kept_scores = self.bits[:0], self.hashes[:0], self.kept_scores[:0]
-        self.own_statistics, self.record = PerTask(self.net.buffers), Donors()
+        self.own_statistics = PerTask(self.net.buffers)
+        self.record, self.shares = Donors(), Shares(len(self.layout.sizes))
         self.statistics.reset()
         with torch.no_grad():
             self.scores.copy_(self._drawn(0))
@@ -200,7 +201,7 @@ class MaskLearner(Learner):
     def _from(self, donor: int) -> Tensor:
         """The scores that an earlier task gives: a copy of its own, or new ones that select the same weights."""
         if self.keep == "mask":
-            return rebuilt_scores(self.masks[donor], self._drawn(self.num_tasks), self.layout)
+            return rebuilt_scores(self.masks[donor], self._drawn(self.num_tasks), self.layout, rule=self.rule)
         return self.kept_scores[donor].to(self.scores.dtype)
 
     def _watch(self) -> None:
@@ -252,6 +253,7 @@ class MaskLearner(Learner):
         mask = self.select(self.scores).bool()
         donor = self.donors[-1]
         self.record.found(mask, None if donor is None else self.masks[donor])
+        self.shares.found(mask, self.masks)
         self.bits = torch.cat([self.bits, pack_bits(mask)[None]])
         if self.initializer is not None and self.keep != "mask":
             kept = self.scores.half() if self.keep == "half" else self.scores
@@ -302,13 +304,11 @@ class MaskLearner(Learner):
 
     def series(self) -> dict[str, Tensor]:
         """Which weights each mask holds, how many of them alone, what the masks have in common, and the donors."""
-        masks, sizes = self.masks, torch.tensor(self.layout.sizes)
-        owned = capacity(masks)[:, : len(masks)].T
         return {
-            "kept": masks.counts(),
-            "exclusive": owned,
-            "layer_sizes": sizes.expand(len(masks), -1),
-            "overlap": overlap(masks, normalize=False),
+            "kept": self.shares.kept,
+            "exclusive": self.shares.exclusive,
+            "overlap": self.shares.overlap,
+            "layer_sizes": torch.tensor(self.layout.sizes).expand(len(self.bits), -1),
             **self.record.series(),
             **super().series(),
         }

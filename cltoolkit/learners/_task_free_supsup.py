@@ -12,7 +12,7 @@ from ..params import Params, Stateless
 from ..tasks import Task
 from ._base import Learner, Phase, check_choice, check_positive
 from ._inference import Finder
-from ._mask_inference import Objective, Search, aim, answers, check_inference, finder
+from ._mask_inference import Objective, Search, aim, answers, check_inference, mask_finder
 from ._mask_learner import Initialization, Rest
 from ._target import PerTask, Statistics
 
@@ -62,7 +62,7 @@ class TaskFreeSupSup(Learner):
         patience: batches between two decisions.
         candidates: how many masks are asked at least.
         tolerance: ε.
-        search: how the mask is found at test: "one_shot", "binary", "exhaustive" or "auto", see `SupSup`.
+        inference: how the mask is found at test: "one_shot", "binary", "exhaustive" or "auto", see `SupSup`.
         objective: what is small there for the right mask: "entropy", or the energy of "superfluous" units.
         images: inputs that share a decision there.
         lr: step size for scores, of RMSprop; its means begin anew when another mask is trained, and only then.
@@ -80,7 +80,7 @@ class TaskFreeSupSup(Learner):
         >>> learner = TaskFreeSupSup(nn.Linear(64, 100), patience=50)
         >>> learner.start()
         >>> learner.num_masks, learner.masks
-        (1, Masks(1 tasks, 6400 weights, density 0.49...))
+        (1, Masks(1 tasks, 6400 weights, density 0.516))
     """
 
     one_network: ClassVar[bool] = False
@@ -102,7 +102,7 @@ class TaskFreeSupSup(Learner):
         patience: int = 100,
         candidates: int = 5,
         tolerance: float = 0.125,
-        search: Search = "auto",
+        inference: Search = "auto",
         objective: Objective = "entropy",
         images: int = 1,
         lr: float = 1e-4,
@@ -110,13 +110,13 @@ class TaskFreeSupSup(Learner):
         super().__init__(net)
         check_choice("initialization", initialization, ("signed_constant", "network"))
         check_positive(budget=budget, patience=patience, candidates=candidates, tolerance=tolerance, lr=lr)
-        check_inference(search, objective, images)
+        check_inference(inference, objective, images)
         self.initialization = initialization
         self.budget = budget
         self.patience = patience
         self.candidates = candidates
         self.tolerance = tolerance
-        self.search = search
+        self.inference = inference
         self.objective = objective
         self.images = images
         self.lr = lr
@@ -230,9 +230,8 @@ class TaskFreeSupSup(Learner):
         return task_gradients(self._mixture(Masks(pack_bits(scores >= 0), self.layout), "entropy"), x[None])[0]
 
     def _mixture(self, masks: Masks, objective: Objective) -> Superposition:
-        seen = torch.tensor(self.seen_units, device=self.device)
         rest = self.rest.values() | self.statistics.values()
-        return Superposition(self.net, self.base, masks, rest, aim(objective, seen))
+        return Superposition(self.net, self.base, masks, rest, aim(objective, self.seen_units, self.device))
 
     def _put_back(self) -> None:
         """Keeps what the mask in training has become."""
@@ -290,14 +289,14 @@ class TaskFreeSupSup(Learner):
         """The mask in training: a task to come begins with it, until the next decision."""
         return self._under(int(self.active))
 
-    def inference(self) -> Finder:
+    def finder(self) -> Finder:
         """Finds the mask of inputs, and with it the task in which that mask was last chosen for training.
 
         The answer is any unit seen so far: no mask is told which classes are its own.
         """
         every = self._mixture(self.masks, self.objective)
         rows = {name: torch.stack([self._under(i)[name] for i in range(self.num_masks)]) for name in self.net.buffers}
-        find = finder(every, self.search, self.images, own=rows)
+        find = mask_finder(every, self.inference, self.images, own=rows)
         units = self.seen_units
 
         def answer(x: Tensor) -> tuple[Tensor, Tensor]:

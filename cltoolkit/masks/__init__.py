@@ -3,6 +3,7 @@
 from ._candidates import Chunks, under_masks
 from ._choice import Choice
 from ._density import Densities, erdos_renyi, kept_counts, num_kept
+from ._hopfield import code, energy, hebb, hebb_capacity, is_stored, settle, storkey, storkey_capacity
 from ._initial import random_scores, signed_constant
 from ._initializer import KNNInitializer
 from ._knn import knn_predict
@@ -48,13 +49,18 @@ __all__ = [
     "Verification",
     "binary",
     "capacity",
+    "code",
+    "energy",
     "entropy",
     "erdos_renyi",
     "exclusive_fractions",
     "exclusive_masks",
     "exhaustive",
+    "hebb",
+    "hebb_capacity",
     "independent_exclusive",
     "independent_used",
+    "is_stored",
     "kept_counts",
     "knn_predict",
     "masked",
@@ -67,9 +73,12 @@ __all__ = [
     "placed",
     "random_scores",
     "rebuilt_scores",
+    "settle",
     "signed_constant",
     "sparse_overlap",
     "storage",
+    "storkey",
+    "storkey_capacity",
     "superfluous_energy",
     "task_entropies",
     "task_gradients",

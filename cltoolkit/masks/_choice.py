@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-__all__ = ["Choice", "Rule", "chosen", "critical_value"]
+__all__ = ["Choice", "Rule", "chosen", "critical_value", "permuted_critical_value"]
 
 Rule = Literal["margin", "published", "always"]
 
@@ -62,6 +62,21 @@ def critical_value(level: float, candidates: int) -> float:
         (1.645, 3.291)
     """
     return -float(torch.special.ndtri(torch.tensor(level / candidates, dtype=torch.float64)))
+
+
+def permuted_critical_value(standardized: Tensor, level: float) -> float:
+    """What the best of t scores exceeds by chance with probability `level`, at most, as permuted labels show it.
+
+    Args:
+        standardized: `(m, t)`, scores for labels in m random orders, in deviations from their mean.
+        level: at least 1 / (m + 1).
+
+    References:
+        Westfall and Young, Resampling-Based Multiple Testing, 1993, algorithm 2.8: the largest of all scores under one
+        permutation, so that neither skew nor correlation of the scores matters.
+    """
+    rank = math.floor(level * (len(standardized) + 1) + 1e-9)
+    return float(standardized.amax(1).sort(descending=True).values[rank - 1])
 
 
 def ranking(scores: Tensor, separation: Tensor) -> Tensor:

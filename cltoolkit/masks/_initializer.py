@@ -16,8 +16,8 @@ from ..tasks import Data
 from ..transferability import ESTIMATORS, all_outputs
 from ._blocks import Plan, demand, plan_blocks
 from ._candidates import Chunks
-from ._choice import Choice, Rule, chosen, critical_value
-from ._levels import Levels, estimated_levels, knn_levels, separation
+from ._choice import Choice, Rule, chosen, critical_value, permuted_critical_value
+from ._levels import estimated_levels, knn_levels, permuted_labels, separation
 from ._sample import Sample, sampled
 
 __all__ = ["KNNInitializer"]
@@ -35,7 +35,7 @@ class KNNInitializer:
 
     where t is the number of earlier tasks, n_q that of queries, and p the share of their largest class, 1/C if all C
     are alike: features that know nothing of the classes do not exceed p on average, whatever is made of them. So with
-    labels that say nothing some mask is taken with probability `level`, at most, as far as √n_q is large. Of masks
+    labels that say nothing some mask is taken with probability `level`, at most, if n_q is not too small. Of masks
     with equal scores that one is better which has the larger share of its features' variance between the classes, and
     then the earlier one: the order of the masks does not matter otherwise.
 
@@ -48,8 +48,8 @@ class KNNInitializer:
         rule: "margin"; "published" for a_j > 1/C, where ties of votes go to the smallest label; or "always" for the
             best in any case.
         level: probability of a donor where there is nothing to transfer.
-        estimator: "knn", or a name in `transferability.ESTIMATORS`, computed on the whole sample. Its chance level and
-            the deviation that z_t multiplies come from permuted labels.
+        estimator: "knn", or a name in `transferability.ESTIMATORS`, computed on the whole sample. Such scores are
+            skewed, and their chance unknown: its mean, deviation and z_t come from the same under permuted labels.
         memory: bytes that may be used on top of what is there already: masks pass in blocks (one at least).
 
     Raises:
@@ -58,6 +58,7 @@ class KNNInitializer:
     References:
         Yadav and Bansal, Exclusive Supermask Subnetwork Training for Continual Learning, Findings of ACL 2023, and
         their code.
+        Westfall and Young, Resampling-Based Multiple Testing, 1993 (margin of the other estimators).
 
     Deviations from the published code:
         - One fixed, stratified sample for all masks, without augmentation; there a new random fifth for each.
@@ -152,7 +153,7 @@ class KNNInitializer:
             features, logits, _ = all_outputs(net, chunks(first, last), batches)
             _check_finite(features, first)
             levels = self._levels(features, logits, None if units is None else units[first:last], sample, seed)
-            parts.append(torch.stack([*levels, separation(features, sample.y)]).cpu())
+            parts.append(torch.cat([separation(features, sample.y)[None], levels]).cpu())
         return self._choice(torch.cat(parts, 1), sample)
 
     def _plan(self, net: Stateless, chunks: Chunks, data: Data, sample: Sample, total: int) -> Plan:
@@ -162,21 +163,31 @@ class KNNInitializer:
 
     def _levels(
         self, features: Tensor, logits: Tensor, units: Sequence[Sequence[int]] | None, sample: Sample, seed: int
-    ) -> Levels:
-        """Scores of some masks, their chance levels and deviations."""
+    ) -> Tensor:
+        """The scores of some masks, and below them what tells of chance: `(·, J)`."""
         if self.estimator != "knn":
-            return estimated_levels(self.estimator, features, logits, units, sample, seed)
+            permuted = permuted_labels(sample.y, self.level, seed)
+            return estimated_levels(self.estimator, features, logits, units, sample.y, permuted)
         published = self.rule == "published"
         chance = 1 / sample.classes if published else sample.largest_share
         return knn_levels(features, sample, self._neighbors(sample), chance, "label" if published else "distance")
+
+    def _chance(self, below: Tensor) -> tuple[Tensor, Tensor, float]:
+        """Mean and deviation `(t,)` of each mask's score by chance, and z."""
+        if self.estimator == "knn":
+            return below[0], below[1], critical_value(self.level, below.shape[1])
+        mean, deviation = below.mean(0), below.std(0)
+        standardized = torch.where(deviation > 0, (below - mean) / deviation, 0.0)
+        return mean, deviation, permuted_critical_value(standardized, self.level)
 
     def _neighbors(self, sample: Sample) -> int:
         return max(1, min(self.neighbors, sample.references // (2 * sample.classes)))
 
     def _choice(self, levels: Tensor, sample: Sample) -> Choice:
-        scores, chance, deviation, between = levels
+        between, scores = levels[:2]
+        chance, deviation, z = self._chance(levels[2:])
         if self.rule == "margin":
-            needed = chance + critical_value(self.level, len(scores)) * deviation
+            needed = chance + z * deviation
         else:
             needed = chance if self.rule == "published" else torch.full_like(chance, -math.inf)
         donor, told = chosen(scores, needed, between)

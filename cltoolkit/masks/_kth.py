@@ -11,7 +11,10 @@ __all__ = ["NearLast"]
 Numbers = NDArray[Any]
 Truths = NDArray[np.bool_]
 
-FEW, MANY = 1 / 1000, 1 / 100  # shares of the numbers between the pivots: below the first widen, above the second narrow
+FEW, MANY = (
+    1 / 1000,
+    1 / 100,
+)  # shares of the numbers between the pivots: below the first widen, above the second narrow
 FIRST = 0.05  # how wide to begin with, as a share of the k-th number
 
 
@@ -42,16 +45,14 @@ class NearLast:
         low, high = self._pivots(float(np.finfo(numbers.dtype).max))
         kept = numbers > high
         missing = k - np.count_nonzero(kept)
-        if missing <= 0:
-            part, kept, missing = kept, np.zeros_like(kept), k
+        if missing <= 0:  # it lies above
+            missing, places, kept = k, np.flatnonzero(kept), np.zeros_like(kept)
         else:
-            above_low = numbers >= low
-            short = k - np.count_nonzero(above_low)
-            if short <= 0:
-                part = above_low ^ kept
-            else:
-                part, kept, missing = ~above_low, above_low, short
-        places = np.flatnonzero(part)
+            between = (numbers >= low) ^ kept
+            places = np.flatnonzero(between)
+            if len(places) < missing:  # it lies below
+                kept |= between
+                missing, places = missing - len(places), np.flatnonzero(~kept)
         kth, chosen = _top(numbers[places], missing)
         kept[places[chosen]] = True
         self._remember(kth, len(places) / len(numbers))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..params import Params, Shapes, Stateless, pack, unpack
 

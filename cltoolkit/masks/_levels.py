@@ -1,5 +1,6 @@
 """What masks score on a sample, with what they would score by chance and how far that may stray."""
 
+import math
 import warnings
 from collections.abc import Sequence
 
@@ -7,41 +8,55 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..transferability import ESTIMATORS, NoiseFloorWarning, noise_floor
+from ..randomness import stream
+from ..transferability import ESTIMATORS, Estimator, NoiseFloorWarning
 from ._knn import Ties, knn_predict
 from ._sample import Sample
 
-__all__ = ["Levels", "estimated_levels", "knn_levels", "separation"]
+__all__ = ["estimated_levels", "knn_levels", "permuted_labels", "separation"]
 
-PERMUTATIONS = 50  # of the labels, for the chance level of a score that has none of its own
-Levels = tuple[Tensor, Tensor, Tensor]  # scores, chance levels and deviations of J masks, each (J,) float64
+FEWEST = 59  # permutations of the labels: at level 0.05 the third largest of their scores is what a donor must exceed
 
 
-def knn_levels(features: Tensor, sample: Sample, neighbors: int, chance: float, ties: Ties) -> Levels:
-    """Accuracy of the queries among features `(J, n, d)`, beside that of a fair coin with the probability `chance`."""
+def knn_levels(features: Tensor, sample: Sample, neighbors: int, chance: float, ties: Ties) -> Tensor:
+    """Accuracy of the queries among features `(J, n, d)`; mean and deviation of guesses right so often: `(3, J)`."""
     y, n = sample.y.to(features.device), sample.references
     found = knn_predict(features[:, :n], y[:n], features[:, n:], neighbors, ties=ties)
     scores = (found == y[n:]).double().mean(1)
     p = torch.full_like(scores, chance)
-    return scores, p, (p * (1 - p) / sample.queries).sqrt()
+    return torch.stack([scores, p, (p * (1 - p) / sample.queries).sqrt()])
+
+
+def permuted_labels(y: Tensor, level: float, seed: int) -> Tensor:
+    """`(m, n)`, the labels `(n,)` in m random orders: so many that a share `level` of them is at least one."""
+    count = max(FEWEST, math.ceil(1 / level) - 1)
+    return torch.stack([y[torch.randperm(len(y), generator=stream(seed, "kkt", "null", i))] for i in range(count)])
 
 
 def estimated_levels(
-    name: str, features: Tensor, logits: Tensor, units: Sequence[Sequence[int]] | None, sample: Sample, seed: int
-) -> Levels:
-    """An estimator's scores of features `(J, n, d)`, or of logits `(J, n, k)`, beside those for permuted labels."""
-    estimator, y = ESTIMATORS[name], sample.y.to(features.device)
+    name: str,
+    features: Tensor,
+    logits: Tensor,
+    units: Sequence[Sequence[int]] | None,
+    y: Tensor,
+    permuted: Tensor,
+) -> Tensor:
+    """Scores of features `(J, n, d)` or logits `(J, n, k)`, and below them those of permuted labels: `(1 + m, J)`."""
+    estimator, every = ESTIMATORS[name], torch.cat([y[None], permuted]).to(features.device)
     rows = []
     for j, (own, answers) in enumerate(zip(features, logits, strict=True)):
         seen = own.double()
         if estimator.needs == "probabilities":
             seen = (answers if units is None else answers[:, list(units[j])]).double().softmax(-1)
-        with warnings.catch_warnings():  # the margin says what is noise
-            warnings.simplefilter("ignore", NoiseFloorWarning)
-            score = estimator.of(seen, y)
-        rows.append(torch.stack([score, *noise_floor(estimator, seen, y, permutations=PERMUTATIONS, seed=seed)]))
-    scores, mean, deviation = torch.stack(rows, 1)
-    return scores, mean, deviation
+        rows.append(_scores(estimator, seen, every))
+    return torch.stack(rows, 1)
+
+
+def _scores(estimator: Estimator, seen: Tensor, labels: Tensor) -> Tensor:
+    """One source's scores for each of several labels `(m, n)`: `(m,)`."""
+    with warnings.catch_warnings():  # the margin says what is noise
+        warnings.simplefilter("ignore", NoiseFloorWarning)
+        return torch.stack([estimator.of(seen, y) for y in labels])
 
 
 def separation(features: Tensor, y: Tensor) -> Tensor:

@@ -74,9 +74,7 @@ class TopK:
     signed = True  # the gradient passes through |s|
 
     def __init__(self, layout: Layout, counts: Sequence[int]) -> None:
-        if len(counts) != len(layout.sizes) or not all(
-            0 <= k <= n for k, n in zip(counts, layout.sizes, strict=True)
-        ):
+        if len(counts) != len(layout.sizes) or not all(0 <= k <= n for k, n in zip(counts, layout.sizes, strict=True)):
             raise ValueError(f"expected a count for each layer, at most {layout.sizes}; got {tuple(counts)}")
         self.layout = layout
         self.counts = tuple(counts)

@@ -35,6 +35,7 @@ from ._mask_exclusive import exclusive_share
 from ._mask_gradients import task_gradients
 from ._mask_overlap import mask_overlap
 from ._mask_owners import weight_owners
+from ._mask_recovery import hopfield_recovery, hopfield_search
 from ._mask_speed import learning_speed
 from ._mask_storage import mask_storage
 from ._matrix import accuracy_matrix
@@ -67,6 +68,8 @@ __all__ = [
     "guidance",
     "h_embedding_fit",
     "half_widths",
+    "hopfield_recovery",
+    "hopfield_search",
     "interval_regression",
     "interval_widths",
     "intervals",

@@ -51,9 +51,9 @@ def weight_owners(
     frame = (-0.5, inputs * kernel - 0.5, out - 0.5, -0.5)
     ax.imshow(shown, colors, vmin=0, vmax=max(len(masks) - 1, 1), aspect="auto", interpolation="nearest", extent=frame)
     ax.spines[:].set(color="#bbbbbb", linewidth=0.6)
-    _axis_names(ax, masks, layer, steps)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=6))
+    _axis_names(ax, masks, layer, steps)
     owner_bar(ax, [f"task {i + 1}" for i in range(len(masks))])
     heading(ax, layer, f"{percent((grid == FREE).mean())} free after {plural(t)}")
     return describe(ax, _words(grid, layer, t, steps))
@@ -68,15 +68,20 @@ def _checked(masks: Masks, layer: str, upto: int | None) -> int:
 
 
 def _grid(masks: Masks, layer: str, upto: int) -> NDArray[np.int64]:
-    """Owners of a layer's weights `(out, in, kernel area)`; −1 where there is none among so many tasks."""
+    """Owners of a layer's weights `(out, in, kernel area)`, or units `(1, d, 1)`; −1 where there is none so far."""
+    shape = masks.layout.shapes[layer]
     first = owners(masks.first(upto)).cpu().to(torch.int64)
-    return masks.layout.unpack(first)[layer].reshape(*masks.layout.shapes[layer][:2], -1).numpy()
+    return masks.layout.unpack(first)[layer].reshape(*(shape[:2] if len(shape) > 1 else (1, *shape)), -1).numpy()
 
 
 def _axis_names(ax: Axes, masks: Masks, layer: str, steps: tuple[int, int]) -> None:
     kernel = masks.layout.shapes[layer][2:]
     inputs = f"input × kernel position ({' × '.join(map(str, kernel))})" if kernel else "input"
     down, across = (f"(every {_nth(step)} {what} drawn)" for step, what in zip(steps, ("output", "input"), strict=True))
+    if len(masks.layout.shapes[layer]) == 1:
+        ax.set_xlabel("unit")
+        ax.set_yticks([])
+        return
     ax.set(
         xlabel=f"{inputs} {across}" if steps[1] > 1 else inputs,
         ylabel=f"output {down}" if steps[0] > 1 else "output",

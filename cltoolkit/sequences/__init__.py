@@ -28,16 +28,20 @@ from ._benchmarks import (
     split_fashion_mnist,
     split_mnist,
 )
+from ._cached import Cached
 from ._datasets import from_dataset
 from ._digits import permuted_digits, rotated_digits, split_digits
 from ._folder import from_folder
 from ._gaussians import related_gaussians
+from ._hugging_face import HuggingFace
 from ._regression import gaussian_densities, hermite
 from ._text import from_text
 from ._tokens import HashedTokens
 
 __all__ = [
+    "Cached",
     "HashedTokens",
+    "HuggingFace",
     "build",
     "cifar100_superclasses",
     "crop",

@@ -108,11 +108,11 @@ def from_text(
 
 
 def _chosen(encoder: Encoder | None, dim: int | None, length: int | None) -> Encoder:
-    sizes = {name: size for name, size in (("dim", dim), ("length", length)) if size is not None}
     if encoder is None:
-        return HashedTokens(**sizes)
-    if sizes:
-        raise ValueError(f"an encoder of your own has its own sizes; leave out {', '.join(sizes)}")
+        plain = HashedTokens()
+        return HashedTokens(plain.dim if dim is None else dim, plain.length if length is None else length)
+    if dim is not None or length is not None:
+        raise ValueError("an encoder of your own has its own sizes; leave out dim and length")
     return encoder
 
 

@@ -108,7 +108,7 @@ def read(source: Any, fields: Fields) -> Texts:
             raise ValueError(_unnamed("the data frame", missing[0], [str(c) for c in source.columns]))
         return _checked(source[fields.text], source[fields.label], lambda i: f"row {i}")
     if isinstance(source, tuple | list) and len(source) == 2:
-        return _checked(*source, lambda i: f"text {i}")
+        return _checked(source[0], source[1], lambda i: f"text {i}")
     raise ValueError(
         "expected texts as (texts, labels), a data frame, or the path of a .jsonl file; "
         f"got {type(source).__name__}{f' of {len(source)}' if isinstance(source, tuple | list) else ''}"

@@ -42,11 +42,11 @@ class HashedTokens:
         Bojanowski et al., Enriching Word Vectors with Subword Information, TACL 2017 (n-grams in brackets).
 
     Example:
-        >>> x = HashedTokens(length=4)(["Playing!", "She plays"])
+        >>> x = HashedTokens(length=4)(["Playing!", "Weather plays"])
         >>> x.shape
         torch.Size([2, 4, 128])
-        >>> playing, plays, she = x[0, 0], x[1, 1], x[1, 0]
-        >>> torch.cosine_similarity(playing, torch.stack([plays, she])).round(decimals=1)
+        >>> playing, plays, weather = x[0, 0], x[1, 1], x[1, 0]
+        >>> torch.cosine_similarity(playing, torch.stack([plays, weather])).round(decimals=1)
         tensor([0.5000, 0.0000])
     """
 

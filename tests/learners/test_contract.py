@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from cltoolkit import learners
-from cltoolkit.learners import Learner, MaskLearner
+from cltoolkit.learners import Learner, MaskLearner, TaskFreeSupSup
 from cltoolkit.tasks import Scenario, TaskSequence
 from cltoolkit.training import Step, evaluate, steps
 
@@ -97,7 +97,8 @@ def test_same_seed_same_bytes(case: Case) -> None:
 def test_another_seed_gives_other_weights(case: Case) -> None:
     other, params = case.learned(seed=1, tasks=1).params(0), case.learned(tasks=1).params(0)
     learner = finished(case)
-    drawn = learner.layout.names if isinstance(learner, MaskLearner) else learner.net.shapes  # its biases are always 0
+    masked = isinstance(learner, MaskLearner | TaskFreeSupSup)
+    drawn = learner.layout.names if masked else learner.net.shapes  # with masks, biases are always 0
     assert set(tiny.differing(other, params)) >= set(drawn)
 
 
@@ -235,6 +236,7 @@ PROMISES: dict[str, Promise] = {
     "InterContiNet": heads_and_statistics,
     "SupSup": everything,
     "ExSSNeT": everything,
+    "TaskFreeSupSup": nothing,
 }
 
 

@@ -11,9 +11,9 @@ from cltoolkit.params import Stateless
 
 LENET = Layout.of(Stateless(networks.mlp((784,), (300, 100), 10)))
 RESNET = Layout.of(Stateless(networks.resnet18((3, 32, 32), 5, width=20)))
-SHAPES = st.lists(
-    st.lists(st.integers(1, 12), min_size=2, max_size=4).map(torch.Size), min_size=1, max_size=5
-).map(lambda shapes: Layout({f"{i}": shape for i, shape in enumerate(shapes)}))
+SHAPES = st.lists(st.lists(st.integers(1, 12), min_size=2, max_size=4).map(torch.Size), min_size=1, max_size=5).map(
+    lambda shapes: Layout({f"{i}": shape for i, shape in enumerate(shapes)})
+)
 
 
 @pytest.mark.parametrize("n", [10, 100, 540, 235_200])

@@ -46,7 +46,9 @@ def walks(draw: st.DrawFn) -> list[Tensor]:
     """Scores that drift, jump, tie, stay, or become all alike."""
     n, source = draw(st.integers(1, 300)), stream(draw(st.integers(0, 99)), "walks")
     scores, found = torch.randn(n, generator=source), []
-    for kind in draw(st.lists(st.sampled_from("drift jump tie stay constant odd".split()), min_size=2, max_size=12)):
+    for kind in draw(
+        st.lists(st.sampled_from(["drift", "jump", "tie", "stay", "constant", "odd"]), min_size=2, max_size=12)
+    ):
         noise = torch.randn(n, generator=source)
         match kind:
             case "drift":

@@ -84,7 +84,7 @@ def test_same_network_again_from_its_recipe(make, norm):
 
 
 def test_names_are_those_that_build():
-    assert networks.names() == (*SMALL, "vit_lora")
+    assert networks.names() == (*SMALL, "text_cnn", "vit_lora")
 
 
 def test_resnet32_has_the_published_size():

@@ -54,6 +54,10 @@ PLOTS = {
         made.gradients(T), true=T - 1, names=[LONG.format(j) for j in range(T)], ax=ax
     ),
     "task_gradients_one": lambda T, ax=None: plots.task_gradients(made.gradients(T)[0], ax=ax),
+    "hopfield_recovery": lambda T, ax=None: plots.hopfield_recovery(
+        made.a_recovery(T), true=0, names=[LONG.format(j) for j in range(T)], ax=ax
+    ),
+    "hopfield_search": lambda T, ax=None: plots.hopfield_search(made.a_recovery(T), ax=ax),
     "mask_storage": lambda T, ax=None: plots.mask_storage(learner(T), ax=ax),
 }
 every_plot = pytest.mark.parametrize("plot", PLOTS.values(), ids=PLOTS)
@@ -131,7 +135,9 @@ def test_names_are_shown_as_they_are(plot):
     assert not any(text.get_parse_math() and "$many$" in text.get_text() for text in texts)
 
 
-@pytest.mark.parametrize("name", ["exclusive_share_seeds", "accuracy_by_density", "learning_speed", "mask_storage"])
+@pytest.mark.parametrize(
+    "name", ["exclusive_share_seeds", "accuracy_by_density", "learning_speed", "mask_storage", "hopfield_recovery"]
+)
 def test_lines_are_told_apart_in_grey(name):
     ax = PLOTS[name](4)
     named = [line for line in ax.lines if not line.get_label().startswith("_")]
@@ -277,6 +283,12 @@ def test_weight_grid_is_the_owner_of_each_weight(upto):
     assert to_hex(colors[want.numpy() == -1][0]) == to_hex(_mask_axes.PAPER)
 
 
+def test_masks_of_units_are_a_row():
+    masks = made.masks(3, shapes={"gains": (30,)})
+    image = plots.weight_owners(masks, "gains").images[0]
+    np.testing.assert_array_equal(image.get_array(), owners(masks)[None])
+
+
 def test_large_layers_are_drawn_in_part_and_say_so():
     """Whole rows and whole kernels are left out, and every cell that is drawn is a true weight."""
     masks = made.masks(2, shapes={"conv": (500, 90, 3, 3)})
@@ -397,6 +409,28 @@ def test_gradients_of_another_shape_teach():
     with pytest.raises(ValueError, match="a name for each of 3 tasks; got 1"):
         plots.task_gradients(np.zeros(3), names=["a"])
     assert plots.alt_text(plots.task_gradients([np.nan, np.nan])).endswith("none is known.")
+
+
+def test_distances_of_a_recovery_are_drawn_and_told():
+    found = made.a_recovery(5)
+    lines = plots.hopfield_recovery(found, true=4).lines
+    drawn = {tuple(line.get_ydata()) for line in lines}
+    assert drawn == {tuple(row) for row in found.distances.numpy().T.astype(float)}
+    assert lines[-1].get_label() == "task 5 (true and nearest in the end)"
+    np.testing.assert_array_equal(lines[-1].get_ydata(), found.distances[:, 4])
+    assert plots.alt_text(lines[0].axes).endswith("units away. This is the true task.")
+    words = plots.alt_text(plots.hopfield_recovery(found, true=0))
+    assert words.endswith(f"The true task is task 1, {found.distances[-1, 0]} units away.")
+
+
+def test_recoveries_without_masks_to_compare_with_teach():
+    with pytest.raises(ValueError, match=r"HopSupSup\(keep_masks=True\)"):
+        plots.hopfield_recovery(made.a_recovery(3, kept=False))
+    with pytest.raises(ValueError, match="`true` to be 0 to 2"):
+        plots.hopfield_recovery(made.a_recovery(3), true=3)
+    with pytest.raises(ValueError, match="a name for each of 3 tasks; got 1"):
+        plots.hopfield_recovery(made.a_recovery(3), names=["a"])
+    assert plots.hopfield_search(made.a_recovery(3, kept=False)).has_data()
 
 
 def test_storage_adds_up_over_tasks():

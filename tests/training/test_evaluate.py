@@ -54,6 +54,8 @@ def naive_answer(learner: Learner, sequence: TaskSequence, t: int, x: Tensor) ->
     units: Sequence[int]
     if learner.scenario == "task":
         units, params = sequence[t].outputs, learner.params(t) if t < learner.known else learner.starting(t)
+    elif learner.needs_task and type(learner).finder is not Learner.finder:  # tested where it is
+        return int(learner.finder()(x[None])[1])
     elif learner.needs_task:
         found = naive_task(learner, x)
         units, params = learner.outputs[found], learner.params(found)

@@ -211,7 +211,7 @@ class Untouchable(Examples):
         return self
 
 
-CHOOSE = ("HyperInterval",)  # on the validation part, as their docstrings say
+CHOOSE = ("HyperInterval", "SupSup", "ExSSNeT")  # on the validation part, as their docstrings say
 
 
 @pytest.mark.parametrize("name", learners.METHODS)
