@@ -1,4 +1,4 @@
-"""Masks: what their two training phases cost, stored bits, many masks in one pass, and one network that is all of them."""
+"""Masks: the cost of their two training phases, stored bits, many masks in one pass, a network that is all of them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -46,7 +46,7 @@ def run(quick: bool = False) -> Result:
     rows = [
         *_steps(subject, turns, block),
         _evaluation(subject, net, turns, block),
-        *_donors(subject, net, many, examples, 2 if quick else 5),
+        *_donors(subject, net, many, examples, 2 if quick else 3),
         *_bytes(net),
         _inference(subject, net, hundred, turns, block),
     ]
@@ -56,12 +56,13 @@ def run(quick: bool = False) -> Result:
         rows,
         {"target": str(subject), "density": DENSITY, "turns": turns, "examples to find a donor with": examples},
         [
-            "A step is forward, backward and Adam, on one of 50 batches of noise. The plain one trains an ordinary "
-            "module as Finetune does. Stored bits are unpacked, and scores selected from again, for each batch of "
-            "images. The donor is sought with one sample, a third of it queries. As published: one mask after the "
-            "other, and a tensor of all differences of two examples' features; one at a time: as here, for one mask "
-            "after the other. All three give equal scores, compared in this run. The stack of masks is in float32, mixed with weights α whose gradient autograd "
-            "finds; the gradients agree, compared in float64 in this run."
+            "A step is forward, backward and Adam, on one of 50 batches of noise. The plain one trains an "
+            "ordinary module as Finetune does. Stored bits are unpacked, and scores selected from again, for each "
+            "batch of images. The donor is sought with one sample, a third of it queries. As published: one mask "
+            "after the other, and a tensor of all differences of two examples' features; one at a time: as here, "
+            "for one mask after the other. All three give equal scores, compared in this run. The stack of masks "
+            "is in float32, mixed with weights α whose gradient autograd finds; the gradients agree, compared in "
+            "float64 in this run."
         ],
     )
 

@@ -20,7 +20,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "SupSup": {"density": 0.5},
     "ExSSNeT": {"density": 0.3},
     "TaskFreeSupSup": {"patience": 6},
+    "HopSupSup": {"recovery_steps": 4, "recovery_batch": 8},
 }
+NORMED = {"HopSupSup"}  # methods that serve networks with batch norm alone
 
 
 def sequence(count: int = 3, *, scenario: Scenario = "task", n: int = 22, noise: float = 0.3) -> TaskSequence:
@@ -50,8 +52,8 @@ def net(outputs: int = 2, *, batch_norm: bool = False, dropout: bool = False) ->
 
 
 def learner(name: str, outputs: int = 2, *, batch_norm: bool = False, dropout: bool = False, **config: Any) -> Learner:
-    """A new learner of the method `name`."""
-    target = net(outputs, batch_norm=batch_norm, dropout=dropout)
+    """A new learner of the method `name`, on a target network that suits it."""
+    target = net(outputs, batch_norm=batch_norm or name in NORMED, dropout=dropout)
     return learners.build(name, target, SMALL.get(name, {}) | config)
 
 

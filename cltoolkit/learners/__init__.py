@@ -9,6 +9,7 @@ from ._base import Learner, Phase
 from ._exssnet import CapacityWarning, ExSSNeT
 from ._finetune import Finetune
 from ._h_embedding import HEmbedding
+from ._hop_supsup import HopSupSup
 from ._hyper_interval import HyperInterval
 from ._hypernet import HyperNet
 from ._inference import Finder
@@ -27,6 +28,7 @@ __all__ = [
     "Finder",
     "Finetune",
     "HEmbedding",
+    "HopSupSup",
     "HyperInterval",
     "HyperNet",
     "InterContiNet",
@@ -55,6 +57,7 @@ METHODS: dict[str, type[Learner]] = {
         SupSup,
         ExSSNeT,
         TaskFreeSupSup,
+        HopSupSup,
     )
 }
 

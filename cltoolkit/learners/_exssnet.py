@@ -13,7 +13,8 @@ from ..params import Params, Stateless
 from ..tasks import Task
 from ._base import Phase, check_positive
 from ._descent import Method, Schedule
-from ._mask_learner import Initialization, Keep, MaskLearner, Rule
+from ._mask_inference import Objective, Search
+from ._mask_learner import Initialization, Keep, LossOver, MaskLearner, Rule
 
 __all__ = ["CapacityWarning", "ExSSNeT"]
 
@@ -60,6 +61,13 @@ class ExSSNeT(MaskLearner):
         schedule: "cosine" over each phase, or "constant".
         selection: whether each phase ends with its best state on the validation part, where there is one; the second
             begins with what the first ended with, and so cannot be worse there.
+        loss_over: the output units in the loss: the task's "own" or "all"; "auto" is own where the task is told at
+            test. Where it is not, units that are never right (of other tasks, or of no class) help to find it.
+        inference: how the task is found where it is not told: "one_shot", from the slope of the `objective` along each
+            mask with all of them mixed in equal parts, one pass for all; "binary", by halves, ⌈log₂ T⌉ passes;
+            "exhaustive", each mask by itself; "auto", one-shot where batch norm, if any, has more than one image.
+        objective: "entropy", or the energy of the "superfluous" output units, those that stand for no class.
+        images: r, successive inputs of one task that share a decision.
 
     References:
         Yadav and Bansal, Exclusive Supermask Subnetwork Training for Continual Learning, ACL Findings 2023,
@@ -102,6 +110,10 @@ class ExSSNeT(MaskLearner):
         momentum: float = 0.9,
         schedule: Schedule = "cosine",
         selection: bool = True,
+        loss_over: LossOver = "auto",
+        inference: Search = "auto",
+        objective: Objective = "entropy",
+        images: int = 1,
     ) -> None:
         super().__init__(
             net,
@@ -117,6 +129,10 @@ class ExSSNeT(MaskLearner):
             momentum=momentum,
             schedule=schedule,
             selection=selection,
+            loss_over=loss_over,
+            inference=inference,
+            objective=objective,
+            images=images,
             lr=lr,
         )
         check_positive(lr_weights=lr_weights)

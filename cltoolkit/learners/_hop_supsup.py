@@ -1,6 +1,6 @@
 """HopSupSup: masks of units, all kept in one Hopfield network, and found again by the inputs alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, cast, final
 
 import torch
@@ -156,6 +156,15 @@ class HopSupSup(Learner):
         self.own_statistics = PerTask(self.net.buffers)
         for name, size in zip(self.gains.names, self.gains.sizes, strict=True):
             self.register_buffer(_psi(name), torch.zeros(size, size))
+
+    def _load(self, values: Mapping[str, Tensor], device: torch.device | str) -> None:
+        """Parameters and buffers; the weights are a buffer here, whose size is checked like a parameter's."""
+        if values["base"].shape != self.base.shape:
+            raise ValueError(
+                f"the saved base has shape {tuple(values['base'].shape)}; this learner's has "
+                f"{tuple(self.base.shape)}. Build it with the hyper-parameters of the saved one."
+            )
+        super()._load(values, device)
 
     def _begin(self, task: Task, phase: Phase) -> None:
         self._renew()

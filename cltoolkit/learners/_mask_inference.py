@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -22,7 +22,9 @@ from ..params import Params, Stateless
 from ..tasks import closed
 from ._base import check_choice
 from ._inference import Finder
-from ._mask_learner import MaskLearner
+
+if TYPE_CHECKING:
+    from ._mask_learner import MaskLearner
 
 __all__ = [
     "Objective",
@@ -54,7 +56,7 @@ def check_inference(inference: str, objective: str, images: int) -> None:
 
 
 def infer(
-    learner: MaskLearner,
+    learner: "MaskLearner",
     x: Tensor,
     *,
     method: Search = "auto",
@@ -90,7 +92,7 @@ def infer(
 
 
 def by_superposition(
-    learner: MaskLearner, *, method: Search, objective: Objective, images: int, all_outputs: bool
+    learner: "MaskLearner", *, method: Search, objective: Objective, images: int, all_outputs: bool
 ) -> Finder:
     """What finds the task of inputs as `infer` does, and answers under the mask found, among the units of its task.
 
@@ -117,7 +119,9 @@ def answers(
     return found
 
 
-def superposition(learner: MaskLearner, objective: Objective = "entropy", *, all_outputs: bool = True) -> Superposition:
+def superposition(
+    learner: "MaskLearner", objective: Objective = "entropy", *, all_outputs: bool = True
+) -> Superposition:
     """All masks that a learner knows, over its weights as they are now.
 
     Raises:
@@ -159,7 +163,7 @@ def _superfluous(logits: Tensor, units: Tensor) -> Tensor:
 
 
 def _of_learner(
-    learner: MaskLearner, method: Search, objective: Objective, images: int, *, all_outputs: bool
+    learner: "MaskLearner", method: Search, objective: Objective, images: int, *, all_outputs: bool
 ) -> Callable[[Tensor], Tensor]:
     """Inputs `(n, *input_shape)` → task numbers `(n,)`."""
     check_inference(method, objective, images)
@@ -187,7 +191,7 @@ def mask_finder(
     return partial(_grouped, ways[method], images=images, least=every.least_images)
 
 
-def _statistics(learner: MaskLearner) -> Params:
+def _statistics(learner: "MaskLearner") -> Params:
     """The batch-norm statistics of every known task, each `(T, *shape)`."""
     rows = learner.own_statistics.rows() if learner.num_tasks else {}
     if not learner.learning:

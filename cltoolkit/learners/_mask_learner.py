@@ -15,6 +15,7 @@ from ..masks import (
     KNNInitializer,
     Layout,
     Masks,
+    Superposition,
     Threshold,
     TopK,
     Verification,
@@ -32,15 +33,18 @@ from ..tasks import Task
 from ._base import Learner, Phase, check_choice, check_positive
 from ._descent import Descent, Method, Schedule
 from ._donors import Donors
+from ._inference import Finder
+from ._mask_inference import Objective, Search, by_superposition, check_inference, infer, superposition
 from ._shares import Shares
 from ._target import PerTask, Statistics, undotted
 from ._watched import Watched
 
-__all__ = ["Initialization", "Keep", "MaskLearner", "Rule"]
+__all__ = ["Initialization", "Keep", "LossOver", "MaskLearner", "Rule"]
 
 Rule = Literal["top_k", "threshold"]
 Initialization = Literal["signed_constant", "network"]
 Keep = Literal["mask", "half", "scores"]
+LossOver = Literal["auto", "own", "all"]
 
 
 class MaskLearner(Learner):
@@ -79,6 +83,10 @@ class MaskLearner(Learner):
         momentum: float,
         schedule: Schedule,
         selection: bool,
+        loss_over: LossOver,
+        inference: Search,
+        objective: Objective,
+        images: int,
         lr: float,
     ) -> None:
         super().__init__(net)
@@ -86,6 +94,8 @@ class MaskLearner(Learner):
         check_choice("rule", rule, get_args(Rule))
         check_choice("initialization", initialization, get_args(Initialization))
         check_choice("keep", keep, get_args(Keep))
+        check_choice("loss_over", loss_over, get_args(LossOver))
+        check_inference(inference, objective, images)
         self.density = density
         self.densities = densities
         self.rule = rule
@@ -98,6 +108,10 @@ class MaskLearner(Learner):
         self.momentum = momentum
         self.schedule = schedule
         self.selection = selection
+        self.loss_over = loss_over
+        self.inference = inference
+        self.objective = objective
+        self.images = images
         self.lr = lr
         self.layout = Layout.of(self.net)
         self.kept = kept_counts(self.layout, density, densities)
@@ -150,6 +164,44 @@ class MaskLearner(Learner):
         """
         now = [self._hash(t) for t in range(self.num_tasks)]
         return Verification(tuple(row.hex() for row in map(_bytes, self.hashes)), tuple(now))
+
+    def infer(
+        self,
+        x: Tensor,
+        *,
+        method: Search | None = None,
+        objective: Objective | None = None,
+        images: int | None = None,
+    ) -> Tensor:
+        """The task `(n,)` that inputs `(n, *input_shape)` seem to come from, by this or another way than its own.
+
+        Args:
+            x: the inputs; successive `images` share one decision.
+            method: "one_shot", "binary", "exhaustive" or "auto".
+            objective: "entropy" or "superfluous".
+            images: r. What is left out is as the learner has it.
+
+        Raises:
+            ValueError: if a way does not exist, or cannot be gone with this network.
+        """
+        return infer(
+            self,
+            x,
+            method=method or self.inference,
+            objective=objective or self.objective,
+            images=images or self.images,
+            all_outputs=self._over_all,
+        )
+
+    def superposition(self) -> Superposition:
+        """All masks at once over the network as it is now, for `masks.task_gradients` and its like."""
+        return superposition(self, self.objective, all_outputs=self._over_all)
+
+    def finder(self) -> Finder:
+        """What finds the task of inputs by all masks at once, as `inference` says, and answers them."""
+        return by_superposition(
+            self, method=self.inference, objective=self.objective, images=self.images, all_outputs=self._over_all
+        )
 
     def _hash(self, t: int) -> str:
         return fingerprint(self._params(t))
@@ -238,7 +290,12 @@ class MaskLearner(Learner):
         return {"loss": loss.detach()}
 
     def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
-        return self.loss(logits, y, self.units(self.num_tasks))
+        return self.loss(logits, y, range(logits.shape[1]) if self._over_all else self.units(self.num_tasks))
+
+    @property
+    def _over_all(self) -> bool:
+        """Whether the loss runs over all outputs of the network."""
+        return self.loss_over == "all" or (self.loss_over == "auto" and not self.own_head)
 
     def _answer(self, x: Tensor) -> Tensor:
         """Of the task being learned: `(n,)` output units, or targets `(n, k)`."""

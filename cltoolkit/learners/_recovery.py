@@ -10,7 +10,6 @@ from ..masks import code, energy, entropy
 
 __all__ = ["Recovery", "recovered", "speaking"]
 
-PUBLISHED = 2048  # units in each masked layer of the published network
 OFF = 1e-30  # the gain of a unit that is off while masks are searched: at 0 itself, ReLU would pass it no gradient back
 
 
@@ -72,7 +71,6 @@ def recovered(
     scores = mean.clone().requires_grad_()
     descent = torch.optim.SGD([scores], lr=lr, momentum=momentum, weight_decay=weight_decay)
     sizes = [len(weights) for weights in memories]
-    scale = torch.cat([weights.new_full((len(weights),), len(weights) / PUBLISHED) for weights in memories])
     masks, entropies = [scores.detach() >= 0], []
     for b, x in enumerate(batches, 1):
         gains, late = speaking(scores), b / len(batches)

@@ -11,7 +11,8 @@ from ..params import Stateless
 from ..tasks import Task
 from ._base import Phase, check_choice
 from ._descent import Method, Schedule
-from ._mask_learner import Initialization, Keep, MaskLearner, Rule
+from ._mask_inference import Objective, Search
+from ._mask_learner import Initialization, Keep, LossOver, MaskLearner, Rule
 
 __all__ = ["SupSup"]
 
@@ -39,18 +40,31 @@ class SupSup(MaskLearner):
         initializer: chooses an earlier task's mask to start from (KKT), see `masks.KNNInitializer`; None for none.
         keep: what the initializer copies: the earlier task's "scores" (32 bits a weight and task), the same in "half"
             precision, or new ones for its "mask" (1 bit a weight and task): they select the same weights.
-        loss_over: the output units in the loss: the task's "own" or "all"; "auto" is own where the task is told at
-            test. Where it is not, units that are never right (of other tasks, or of no class) help to find it.
         lr: step size for scores.
         optimizer: "adam", "adamw", "rmsprop" or "sgd", new for each task.
         weight_decay: of the optimizer.
         momentum: of rmsprop and sgd.
         schedule: "cosine" over the task, or "constant".
         selection: whether a task ends with the best scores on the validation part, where there is one.
+        loss_over: the output units in the loss: the task's "own" or "all"; "auto" is own where the task is told at
+            test. Where it is not, units that are never right (of other tasks, or of no class) help to find it.
+        inference: how the task is found where it is not told: "one_shot", from the slope of the `objective` along each
+            mask with all of them mixed in equal parts, one pass for all; "binary", by halves, ⌈log₂ T⌉ passes;
+            "exhaustive", each mask by itself; "auto", one-shot where batch norm, if any, has more than one image.
+        objective: "entropy", or the energy of the "superfluous" output units, those that stand for no class.
+        images: r, successive inputs of one task that share a decision.
 
     References:
         Wortsman et al., Supermasks in Superposition, NeurIPS 2020, arXiv 2006.14769. Ramanujan et al., What's hidden in
         a randomly weighted neural network?, CVPR 2020 (scores).
+
+    Deviations from the published code:
+        - A count of masks and packed bits take the place of a stack of all masks as numbers: the slopes are the same.
+        - Only tasks that are learned can be inferred; there masks not begun yet take part, and may win.
+        - Each input is a decision of its own by default; there one image decides for a batch.
+        - The best scores are chosen on validation examples; there on test examples.
+        - Transfer is by the running mean alone: the other ways that the code has overwrite earlier masks.
+        - Where the task is told, logits of units that are not its own are left out of the loss.
 
     Example:
         >>> learner = SupSup(nn.Linear(64, 10), density=0.05)
@@ -72,13 +86,16 @@ class SupSup(MaskLearner):
         transfer: Literal["none", "running_mean"] = "none",
         initializer: KNNInitializer | Mapping[str, Any] | None = None,
         keep: Keep = "scores",
-        loss_over: Literal["auto", "own", "all"] = "auto",
         lr: float = 1e-2,
         optimizer: Method = "adam",
         weight_decay: float = 0.0,
         momentum: float = 0.9,
         schedule: Schedule = "cosine",
         selection: bool = True,
+        loss_over: LossOver = "auto",
+        inference: Search = "auto",
+        objective: Objective = "entropy",
+        images: int = 1,
     ) -> None:
         super().__init__(
             net,
@@ -94,12 +111,14 @@ class SupSup(MaskLearner):
             momentum=momentum,
             schedule=schedule,
             selection=selection,
+            loss_over=loss_over,
+            inference=inference,
+            objective=objective,
+            images=images,
             lr=lr,
         )
         check_choice("transfer", transfer, ("none", "running_mean"))
-        check_choice("loss_over", loss_over, ("auto", "own", "all"))
         self.transfer = transfer
-        self.loss_over = loss_over
         self.register_buffer("mean", torch.zeros(self.layout.size if transfer == "running_mean" else 0))
 
     def _start(self) -> None:
@@ -114,10 +133,6 @@ class SupSup(MaskLearner):
 
     def _step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         return self._mask_step(x, y)
-
-    def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
-        own = self.loss_over == "own" or (self.loss_over == "auto" and self.own_head)
-        return self.loss(logits, y, self.units(self.num_tasks) if own else range(logits.shape[1]))
 
     def _current(self) -> Tensor:
         return self._sought()

@@ -59,9 +59,10 @@ class TaskFreeSupSup(Learner):
         initialization: of W: "signed_constant", ± sqrt(2 / fan_in), or the "network"'s own.
         budget: how many masks there may be; each takes 32 bits a weight, for its scores. Beyond it the mask most likely
             goes on learning, with a warning.
-        patience: batches between two decisions.
+        patience: batches between two decisions. So many must be enough for a new mask to know its inputs, or the next
+            decision begins another; and so many of a new task's batches at most reach the mask of the one before.
         candidates: how many masks are asked at least.
-        tolerance: ε.
+        tolerance: ε; more begins masks more readily.
         inference: how the mask is found at test: "one_shot", "binary", "exhaustive" or "auto", see `SupSup`.
         objective: what is small there for the right mask: "entropy", or the energy of "superfluous" units.
         images: inputs that share a decision there.
@@ -154,7 +155,7 @@ class TaskFreeSupSup(Learner):
         for name in ("task_of_mask", "mask_of_task", "allocated"):
             setattr(self, name, self.get_buffer(name)[:0])
         self.batches.zero_()
-        self._count = None
+        self._count, self._warned = None, False
         self._allocate()
 
     def _begin(self, task: Task, phase: Phase) -> None:

@@ -105,7 +105,7 @@ def _budgets(layout: Layout, total: int, cap: float) -> list[float]:
 
 
 def _whole(budgets: Sequence[float], total: int) -> tuple[int, ...]:
-    """Whole numbers that add up to `total`: those with the largest remainders are rounded up, the first of equal ones."""
+    """Whole numbers that add up to `total`: the largest remainders are rounded up, of equal ones the first."""
     counts = [math.floor(budget) for budget in budgets]
     by_remainder = sorted(range(len(budgets)), key=lambda i: counts[i] - budgets[i])
     for i in by_remainder[: max(0, total - sum(counts))]:

@@ -11,10 +11,7 @@ __all__ = ["NearLast"]
 Numbers = NDArray[Any]
 Truths = NDArray[np.bool_]
 
-FEW, MANY = (
-    1 / 1000,
-    1 / 100,
-)  # shares of the numbers between the pivots: below the first widen, above the second narrow
+FEW, MANY = 1 / 1000, 1 / 100  # shares of the numbers between the pivots: fewer widen the margin, more narrow it
 FIRST = 0.05  # how wide to begin with, as a share of the k-th number
 
 
@@ -44,11 +41,11 @@ class NearLast:
     def _largest(self, numbers: Numbers, k: int) -> Truths:
         low, high = self._pivots(float(np.finfo(numbers.dtype).max))
         kept = numbers > high
-        missing = k - np.count_nonzero(kept)
+        missing = k - int(np.count_nonzero(kept))
         if missing <= 0:  # it lies above
             missing, places, kept = k, np.flatnonzero(kept), np.zeros_like(kept)
         else:
-            between = (numbers >= low) ^ kept
+            between = (numbers >= low) > kept  # and not above
             places = np.flatnonzero(between)
             if len(places) < missing:  # it lies below
                 kept |= between

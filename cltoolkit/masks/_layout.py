@@ -21,6 +21,7 @@ class Layout:
         shapes: shape of each, by name, in the network's order.
 
     Example:
+        >>> from torch import nn
         >>> layout = Layout.of(Stateless(nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))))
         >>> layout.size, layout.slices
         (18, {'0.weight': slice(0, 12, None), '1.weight': slice(12, 18, None)})

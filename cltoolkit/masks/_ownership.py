@@ -1,7 +1,6 @@
 """Who owns which weight, what masks share, and what masks that know nothing of each other would."""
 
 import math
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,7 +26,7 @@ __all__ = [
 
 
 def exclusive_masks(masks: Masks) -> Masks:
-    """E_t = M_t \\ (M_0 ∪ … ∪ M_{t−1}): what task t may train; disjoint, and together all weights used.
+    """E_t = M_t ∖ (M_0 ∪ … ∪ M_{t−1}): what task t may train; disjoint, and together all weights used.
 
     References:
         Yadav and Bansal, Exclusive Supermask Subnetwork Training for Continual Learning, Findings of ACL 2023, §3.
@@ -38,9 +37,11 @@ def exclusive_masks(masks: Masks) -> Masks:
         >>> [mask.int().tolist() for mask in exclusive_masks(masks)]
         [[1, 1, 0, 0], [0, 0, 1, 0]]
     """
-    before = accumulate(masks.bits, torch.bitwise_or, initial=torch.zeros_like(masks.bits[:1]).squeeze(0))
-    rows = [row & ~used for row, used in zip(masks.bits, before)]
-    return Masks(torch.stack(rows) if rows else masks.bits, masks.layout)
+    own, used = masks.bits.clone(), masks.bits.new_zeros(masks.bits.shape[1])
+    for row in own:
+        earlier, used = used, used | row
+        row &= ~earlier
+    return Masks(own, masks.layout)
 
 
 def owners(masks: Masks) -> Tensor:

@@ -71,7 +71,7 @@ class _Masked(torch.autograd.Function):
         ctx.save_for_backward(weights, *([scores] if ctx.signed else []))
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         weights, *scores = ctx.saved_tensors
         if not ctx.signed:
             return weights * grad, None, None, None
@@ -89,6 +89,6 @@ class _Placed(torch.autograd.Function):
         ctx.save_for_backward(inputs[2])
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (index,) = ctx.saved_tensors
         return grad.index_select(0, index), None, None

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ._axes import COLORS, FEW, axes, describe, open_frame, short
 from ._interval_axes import plural
+from ._interval_record import Look
 from ._mask_axes import key, plain
 from ._mask_record import Numbers
 from ._points import array
@@ -61,7 +62,7 @@ def hopfield_recovery(
     for j in others:
         label = "other tasks" if j == others[0] else None
         ax.plot(steps, distances[:, j], color=OTHER, linewidth=1.0 if len(others) <= FEW else 0.5, label=label)
-    look = {"markersize": 4, "markevery": max(1, len(steps) // 10), "linewidth": 1.6}
+    look: Look = {"markersize": 4, "markevery": max(1, len(steps) // 10), "linewidth": 1.6}
     if true is not None and true != nearest:
         name = f"{key(called[true])} (true)"
         ax.plot(steps, distances[:, true], **look, color=COLORS[1], linestyle="--", marker="s", label=name)
@@ -90,11 +91,11 @@ def hopfield_search(recovery: Recovered, *, ax: Axes | None = None) -> Axes:
     Example:
         >>> cl.plots.hopfield_search(learner.recover(batches))  # doctest: +SKIP
     """
-    entropies, energies = array(recovery.entropies), array(recovery.energies)
+    entropies, energies = array(recovery.entropies), array(recovery.energies) + 0.0  # no −0
     ax = axes(ax)
     right = ax.twinx()
     every = max(1, len(energies) // 10)
-    look = {"markersize": 4, "markevery": every, "linewidth": 1.6}
+    look: Look = {"markersize": 4, "markevery": every, "linewidth": 1.6}
     ax.plot(np.arange(len(entropies)), entropies, **look, color=COLORS[0], marker="o", label="entropy (left)")
     right.plot(
         np.arange(len(energies)), energies, **look, color=COLORS[1], linestyle="--", marker="s", label="energy (right)"

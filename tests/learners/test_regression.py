@@ -17,7 +17,7 @@ from cltoolkit.sequences import hermite
 from cltoolkit.tasks import Examples, Task, TaskSequence, squared_error
 from cltoolkit.training import evaluate, infer_task, steps
 
-CLASSES_ONLY = {"HEmbedding", "InterContiNet"}
+CLASSES_ONLY = {"HEmbedding", "HopSupSup", "InterContiNet", "TaskFreeSupSup"}
 MASKED = {"ExSSNeT", "SupSup"}  # choices among weights need larger steps than weights, and more of them
 PER_TASK = {"HyperNet", "Separate", *MASKED}  # weights for each task, which has to be named
 REGRESSION = sorted(set(learners.METHODS) - CLASSES_ONLY)

@@ -199,12 +199,13 @@ def shares(learner: TaskFreeSupSup, sequence: TaskSequence, count: int) -> list[
 def test_permutations_of_digits_get_masks_of_their_own() -> None:
     """Nobody says where a task ends, in training or at test."""
     sequence = cl.sequences.permuted_digits(3, scenario="domain")
-    learner = TaskFreeSupSup(cl.networks.mlp(sequence.input_shape, (100, 100), 100), patience=41, lr=3e-3)
+    net = cl.networks.mlp(sequence.input_shape, (200, 100), 200)
+    learner = TaskFreeSupSup(net, patience=68, tolerance=0.4, lr=3e-3)  # four decisions in a task of 272 batches
     for _ in steps(learner, sequence, epochs=8, batch_size=32, device="cpu"):
         pass
     assert learner.mask_of_task.unique().tolist() == sorted(learner.mask_of_task.tolist())
-    assert min(shares(learner, sequence, 100)) >= 0.9
-    assert evaluate(learner, sequence).min() >= 0.8
+    assert min(shares(learner, sequence, 100)) >= 0.97
+    assert evaluate(learner, sequence).min() >= 0.9
 
 
 @pytest.mark.slow
