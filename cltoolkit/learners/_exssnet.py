@@ -61,11 +61,11 @@ class ExSSNeT(MaskLearner):
         schedule: "cosine" over each phase, or "constant".
         selection: whether each phase ends with its best state on the validation part, where there is one; the second
             begins with what the first ended with, and so cannot be worse there.
-        loss_over: the output units in the loss: the task's "own" or "all"; "auto" is own where the task is told at
-            test. Where it is not, units that are never right (of other tasks, or of no class) help to find it.
-        inference: how the task is found where it is not told: "one_shot", from the slope of the `objective` along each
-            mask with all of them mixed in equal parts, one pass for all; "binary", by halves, ⌈log₂ T⌉ passes;
-            "exhaustive", each mask by itself; "auto", one-shot where batch norm, if any, has more than one image.
+        loss_over: the output units in the loss: the task's "own" or "all"; "auto" is all in scenario "domain" alone.
+            There, units that stand for no class are never right, which helps to find the task.
+        inference: how the task is found where it is not told: "exhaustive", each mask by itself, T passes; "one_shot",
+            from the slope of the `objective` along each mask with all of them mixed in equal parts, one pass for all;
+            "binary", by halves, ⌈log₂ T⌉ passes; "auto", one-shot unless batch norm would have but one image.
         objective: "entropy", or the energy of the "superfluous" output units, those that stand for no class.
         images: r, successive inputs of one task that share a decision.
 
@@ -111,7 +111,7 @@ class ExSSNeT(MaskLearner):
         schedule: Schedule = "cosine",
         selection: bool = True,
         loss_over: LossOver = "auto",
-        inference: Search = "auto",
+        inference: Search = "exhaustive",
         objective: Objective = "entropy",
         images: int = 1,
     ) -> None:

@@ -27,7 +27,7 @@ class HopSupSup(Learner):
     """Supermasks in a Hopfield network: a memory that does not grow with the tasks, and gives a mask back for inputs.
 
     The weights are random, ± √(2 / fan_in), and never trained. A task is learned by which units may speak: the outputs
-    of each normalised layer are masked, f(x, m) = W₂ (m ⊙ σ(BN(W₁ x))), m ∈ {0, 1}ᵈ, through the gains of its batch
+    of each normalized layer are masked, f(x, m) = W₂ (m ⊙ σ(BN(W₁ x))), m ∈ {0, 1}ᵈ, through the gains of its batch
     norm (shifts are 0, so σ(0) = 0 follows). Scores start at 0, m = 1[s ≥ 0], and gradients pass straight through.
     Batch norm takes the statistics of the batch. At the end of a task the code z = 2m − 1 of each layer is stored in a
     d × d matrix Ψ by a Storkey-like rule; some d / √(2 ln d) masks find room there.
@@ -68,7 +68,7 @@ class HopSupSup(Learner):
         - The activation is the network's own; there x σ(x).
         - `recovery_steps` batches are gone through, the same inputs again if need be; there the test set once.
         - Masks are kept too, unless `keep_masks=False`; they serve `params(t)` and records, never `recover`.
-        - Where the task is told, the statistics of training normalise, so that a single input can be answered; there
+        - Where the task is told, the statistics of training normalize, so that a single input can be answered; there
           and in `recover` a batch's own.
         - The step size falls with every step; there with every epoch.
 
@@ -252,7 +252,7 @@ class HopSupSup(Learner):
             raise ValueError("expected a learner that knows a task; train it first")
         if not batches or min(map(len, batches)) < 2:
             raise ValueError(
-                f"expected batches of at least 2 inputs, whose statistics normalise them; got {[*map(len, batches)]}"
+                f"expected batches of at least 2 inputs, whose statistics normalize them; got {[*map(len, batches)]}"
             )
         with torch.inference_mode(False), torch.enable_grad():
             return recovered(
@@ -273,7 +273,7 @@ class HopSupSup(Learner):
         return torch.stack([*masks, self._mask()] if self.learning else masks)
 
     def _answer(self, gains: Tensor, x: Tensor) -> Tensor:
-        """All logits, normalised by the batch: in evaluation mode, a batch norm without statistics takes its input's."""
+        """All logits, normalized by the batch: in evaluation mode, a batch norm without statistics takes its input's."""
         none = dict.fromkeys(name for name in self.net.buffers if name.endswith(("running_mean", "running_var")))
         return self.net(self._with(gains, cast(Params, self.statistics.values() | none)), x)
 

@@ -295,7 +295,7 @@ class MaskLearner(Learner):
     @property
     def _over_all(self) -> bool:
         """Whether the loss runs over all outputs of the network."""
-        return self.loss_over == "all" or (self.loss_over == "auto" and not self.own_head)
+        return self.loss_over == "all" or (self.loss_over == "auto" and self.scenario == "domain")
 
     def _answer(self, x: Tensor) -> Tensor:
         """Of the task being learned: `(n,)` output units, or targets `(n, k)`."""

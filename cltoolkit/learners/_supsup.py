@@ -46,11 +46,11 @@ class SupSup(MaskLearner):
         momentum: of rmsprop and sgd.
         schedule: "cosine" over the task, or "constant".
         selection: whether a task ends with the best scores on the validation part, where there is one.
-        loss_over: the output units in the loss: the task's "own" or "all"; "auto" is own where the task is told at
-            test. Where it is not, units that are never right (of other tasks, or of no class) help to find it.
-        inference: how the task is found where it is not told: "one_shot", from the slope of the `objective` along each
-            mask with all of them mixed in equal parts, one pass for all; "binary", by halves, ⌈log₂ T⌉ passes;
-            "exhaustive", each mask by itself; "auto", one-shot where batch norm, if any, has more than one image.
+        loss_over: the output units in the loss: the task's "own" or "all"; "auto" is all in scenario "domain" alone.
+            There, units that stand for no class are never right, which helps to find the task.
+        inference: how the task is found where it is not told: "exhaustive", each mask by itself, T passes; "one_shot",
+            from the slope of the `objective` along each mask with all of them mixed in equal parts, one pass for all;
+            "binary", by halves, ⌈log₂ T⌉ passes; "auto", one-shot unless batch norm would have but one image.
         objective: "entropy", or the energy of the "superfluous" output units, those that stand for no class.
         images: r, successive inputs of one task that share a decision.
 
@@ -93,7 +93,7 @@ class SupSup(MaskLearner):
         schedule: Schedule = "cosine",
         selection: bool = True,
         loss_over: LossOver = "auto",
-        inference: Search = "auto",
+        inference: Search = "exhaustive",
         objective: Objective = "entropy",
         images: int = 1,
     ) -> None:

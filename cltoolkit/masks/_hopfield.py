@@ -58,7 +58,7 @@ def hebb(weights: Tensor, z: Tensor) -> Tensor:
 def storkey(weights: Tensor, z: Tensor) -> Tensor:
     """Ψ + (z zᵀ − I − z hᵀ − h zᵀ) / d with h = Ψ z: Hebb's rule, less what the network says of z already.
 
-    A code that the network reproduces to the full, Ψ z = z, is not stored again: it takes off what Hebb's rule adds.
+    From a code that the network reproduces to the full, Ψ z = z, it takes off what Hebb's rule would add.
 
     Args:
         weights: Ψ `(d, d)`, symmetric; zeros to begin with.
