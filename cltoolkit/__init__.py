@@ -2,14 +2,25 @@
 
 The rooms: `sequences` and `networks` (what to learn, and with which network), `learners` (one file per method),
 `training` (the one loop), `records` and `metrics` (what came out), `transferability` and `embeddings` (how tasks
-relate), `masks` (which weights a task uses), `intervals` (what holds for every network of a box) and `audits` (whether it still does), `orders` (what if
-tasks came in another order), `plots` (how it looks). Everyday names are here.
+relate), `masks` (which weights a task uses), `intervals` (what holds for every network of a box) and `audits` (whether
+it still does), `orders` (what if tasks came in another order), `plots` (how it looks). Everyday names are here.
 """
 
 import importlib
 from typing import Any
 
-from . import embeddings, hypernetworks, intervals, learners, masks, metrics, networks, orders, sequences, transferability
+from . import (
+    embeddings,
+    hypernetworks,
+    intervals,
+    learners,
+    masks,
+    metrics,
+    networks,
+    orders,
+    sequences,
+    transferability,
+)
 from .audits import audit
 from .metrics import explain
 from .params import Params, Stateless, pack, unpack

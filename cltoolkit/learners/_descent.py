@@ -22,7 +22,7 @@ class Descent:
     Args:
         method: its name.
         weight_decay: as the optimizer has it: a term of the gradient, or of the step itself (adamw).
-        momentum: of sgd and rmsprop.
+        momentum: of sgd.
         schedule: "cosine": step size η (1 + cos(π i / n)) / 2 in step i of n of a phase; "constant": η.
 
     Raises:
@@ -51,7 +51,7 @@ class Descent:
             case "adamw":
                 return torch.optim.AdamW(given, lr=lr, weight_decay=self.weight_decay, fused=True)
             case "rmsprop":
-                return torch.optim.RMSprop(given, lr=lr, weight_decay=self.weight_decay, momentum=self.momentum)
+                return torch.optim.RMSprop(given, lr=lr, weight_decay=self.weight_decay)
             case "sgd":
                 return torch.optim.SGD(given, lr=lr, weight_decay=self.weight_decay, momentum=self.momentum, fused=True)
 

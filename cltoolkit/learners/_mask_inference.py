@@ -71,7 +71,8 @@ def infer(
         x: `(n, *input_shape)`; successive `images` share a decision, and the last group may be smaller.
         method: "one_shot": one forward and one backward pass of all masks mixed; "binary": ⌈log₂ T⌉ of them, each
             with half of the masks of the one before; "exhaustive": a forward pass of each mask by itself, by entropy;
-            "auto": one-shot, or exhaustive where batch norm would need the statistics of a single image.
+            "auto": one-shot, or exhaustive where batch norm would need the statistics of a single image, or the loss
+            did not run over all outputs: mixtures tell tasks less well then.
         objective: what is small where a mask knows the input: "entropy" of the answer, or the energy of "superfluous"
             units, see `masks.superfluous_energy`.
         images: r, inputs that share a decision.
@@ -83,7 +84,7 @@ def infer(
 
     Raises:
         ValueError: if a choice is unknown, no task is known, superfluous units shall tell the task and there are none,
-            or batch norm would have to take its statistics from one image.
+            or they had no part in the loss, or batch norm would have to take its statistics from one image.
 
     References:
         Wortsman et al., Supermasks in Superposition, NeurIPS 2020, §3.3.
@@ -167,6 +168,13 @@ def _of_learner(
 ) -> Callable[[Tensor], Tensor]:
     """Inputs `(n, *input_shape)` → task numbers `(n,)`."""
     check_inference(method, objective, images)
+    if method == "auto" and not all_outputs:
+        method = "exhaustive"
+    if objective == "superfluous" and not all_outputs:
+        raise ValueError(
+            "the loss ran over the units of each task alone, so that superfluous ones cannot tell which inputs "
+            "a mask knows; train with loss_over='all', or use objective='entropy'"
+        )
     every = superposition(learner, objective, all_outputs=all_outputs)
     units = None if all_outputs else learner.outputs[: learner.known]
     return mask_finder(every, method, images, units=units, own=_statistics(learner))

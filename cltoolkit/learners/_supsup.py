@@ -43,14 +43,14 @@ class SupSup(MaskLearner):
         lr: step size for scores.
         optimizer: "adam", "adamw", "rmsprop" or "sgd", new for each task.
         weight_decay: of the optimizer.
-        momentum: of rmsprop and sgd.
+        momentum: of sgd.
         schedule: "cosine" over the task, or "constant".
         selection: whether a task ends with the best scores on the validation part, where there is one.
         loss_over: the output units in the loss: the task's "own" or "all"; "auto" is all in scenario "domain" alone.
             There, units that stand for no class are never right, which helps to find the task.
         inference: how the task is found where it is not told: "exhaustive", each mask by itself, T passes; "one_shot",
             from the slope of the `objective` along each mask with all of them mixed in equal parts, one pass for all;
-            "binary", by halves, ⌈log₂ T⌉ passes; "auto", one-shot unless batch norm would have but one image.
+            "binary", by halves, ⌈log₂ T⌉ passes; "auto", one-shot where the loss ran over all outputs and batch norm, if any, has more than one image; else exhaustive.
         objective: "entropy", or the energy of the "superfluous" output units, those that stand for no class.
         images: r, successive inputs of one task that share a decision.
 

@@ -58,7 +58,7 @@ def recovery(learner, t):
 
 
 def test_inputs_bring_back_the_mask_of_their_task(digits):
-    """Nearest in the end is that of the task, by far: those of other tasks differ from it in about as many units as random masks."""
+    """Nearest in the end is that of the task, and by far: those of other tasks are about as far as random masks."""
     for t in range(5):
         found = recovery(digits, t)
         assert found.task == t

@@ -79,10 +79,10 @@ def test_the_answer_is_that_of_the_task_found_among_its_units(
 
 def test_a_finder_made_where_nothing_has_gradients_works() -> None:
     learner = learned(upto=14)
-    for objective in ("entropy", "superfluous"):
+    for objective, all_outputs in (("entropy", False), ("entropy", True), ("superfluous", True)):
         with torch.inference_mode():
-            found = infer(learner, X * 1.0, objective=objective, all_outputs=False)
-        assert torch.equal(found, infer(learner, X, objective=objective, all_outputs=False))
+            found = infer(learner, X * 1.0, method="one_shot", objective=objective, all_outputs=all_outputs)
+        assert torch.equal(found, infer(learner, X, method="one_shot", objective=objective, all_outputs=all_outputs))
 
 
 def test_looking_for_a_task_changes_nothing() -> None:
@@ -91,6 +91,12 @@ def test_looking_for_a_task_changes_nothing() -> None:
     for method in METHODS:
         infer(learner, X, method=method, images=3)
     assert tiny.differing(learner.state()[0], before) == []
+
+
+def test_by_itself_it_asks_each_mask_alone_where_the_loss_did_not_run_over_all_outputs() -> None:
+    learner = learned()
+    expected = infer(learner, X, method="exhaustive", all_outputs=False)
+    assert torch.equal(infer(learner, X, all_outputs=False), expected)
 
 
 # Batch norm
@@ -120,6 +126,8 @@ def test_what_cannot_tell_a_task_is_refused() -> None:
     learner = learned(count=4, scenario="class")
     with pytest.raises(ValueError, match=r"all 8 outputs of the network stand for classes seen.*objective='entropy'"):
         infer(learner, X, objective="superfluous")
+    with pytest.raises(ValueError, match=r"the loss ran over the units of each task alone.*loss_over='all'"):
+        infer(learner, X, objective="superfluous", all_outputs=False)
     with pytest.raises(ValueError, match="masks cannot be compared by its value"):
         infer(learner, X, method="exhaustive", objective="superfluous")
     with pytest.raises(ValueError, match="expected inference to be one of 'auto', 'one_shot'"):
@@ -171,7 +179,7 @@ def test_one_image_tells_which_permutation_of_digits_it_is(method: str, objectiv
 def test_without_its_other_outputs_the_task_is_harder_to_find() -> None:
     learner, sequence = permuted_digits()
     with_all = sum(share_found(learner, sequence, 100))
-    assert sum(share_found(learner, sequence, 100, all_outputs=False)) < with_all - 0.2
+    assert sum(share_found(learner, sequence, 100, method="one_shot", all_outputs=False)) < with_all - 0.2
 
 
 @pytest.mark.slow

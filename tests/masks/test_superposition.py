@@ -91,7 +91,8 @@ def test_products_with_packed_masks_are_the_gradients_of_autograd(
     kind: str, batch_norm: bool, objective: str, mixture: str
 ) -> None:
     s, x = made(NETS[kind](batch_norm), objective=objective), normal(4, 3, 1, 6, 6)
-    alpha = torch.full((4, 5), 1 / 5, dtype=torch.float64) if mixture == "equal" else normal(4, 5, key="alpha").softmax(1)
+    equal = torch.full((4, 5), 1 / 5, dtype=torch.float64)
+    alpha = equal if mixture == "equal" else normal(4, 5, key="alpha").softmax(1)
     expected = torch.stack([by_autograd(s, group, a) for group, a in zip(x, alpha, strict=True)])
     assert expected.abs().max() > 1e-4
     given = None if mixture == "equal" else alpha
