@@ -50,7 +50,8 @@ class SupSup(MaskLearner):
             There, units that stand for no class are never right, which helps to find the task.
         inference: how the task is found where it is not told: "exhaustive", each mask by itself, T passes; "one_shot",
             from the slope of the `objective` along each mask with all of them mixed in equal parts, one pass for all;
-            "binary", by halves, ⌈log₂ T⌉ passes; "auto", one-shot where the loss ran over all outputs and batch norm, if any, has more than one image; else exhaustive.
+            "binary", by halves, ⌈log₂ T⌉ passes; "auto", one-shot where the loss ran over all outputs and batch norm,
+            if any, has more than one image, else exhaustive.
         objective: "entropy", or the energy of the "superfluous" output units, those that stand for no class.
         images: r, successive inputs of one task that share a decision.
 
