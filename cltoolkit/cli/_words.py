@@ -140,6 +140,8 @@ def _read(text: str, kind: Any) -> Any:
     if _is_sequence(kind):
         inner = text.strip("()[] ").removesuffix(",")
         return [read_value("", part.strip(), get_args(kind)[0]) for part in inner.split(",")] if inner else []
+    if not _wanted(kind):
+        raise ValueError("no text means a value of this type")
     value = kind(text) if kind in (int, float) else text
     if value != value:
         raise ValueError("NaN is no setting")

@@ -48,9 +48,11 @@ class ExSSNeT(MaskLearner):
         rule: "top_k", or "threshold": all scores of at least 0 are kept, and the density is learned from 0.5 on.
         initialization: of W: "signed_constant", ± sqrt(2 / fan_in), or the "network"'s own.
         scale_fan: whether the fan counts only the inputs kept, so that the signal keeps its size.
-        initializer: chooses an earlier task's mask to start from (KKT), see `masks.KNNInitializer`; None for none.
-        keep: what the initializer copies: the earlier task's "scores" (32 bits a weight and task), the same in "half"
-            precision, or new ones for its "mask" (1 bit a weight and task): they select the same weights.
+        initializer: chooses an earlier task's mask to start from (KKT): a `masks.KNNInitializer`, its settings, or the
+            name of its estimator, such as "knn" or "h_score"; None for none.
+        keep: what the initializer starts from: a copy of the earlier task's "scores" as published (32 bits a weight and
+            task), the same in "half" precision, or new scores that select the weights of its "mask" (1 bit). The last
+            did better where tasks are much alike, and worse where they are not (`benchmarks`).
         exclusive: False trains all weights of M_t, those of earlier tasks too, and forgets (SSNeT, the ablation).
         mask_share: the share of a task's epochs in which the mask is sought.
         lr: step size for scores.
@@ -100,7 +102,7 @@ class ExSSNeT(MaskLearner):
         rule: Rule = "top_k",
         initialization: Initialization = "signed_constant",
         scale_fan: bool = False,
-        initializer: KNNInitializer | Mapping[str, Any] | None = None,
+        initializer: KNNInitializer | Mapping[str, Any] | str | None = None,
         keep: Keep = "scores",
         exclusive: bool = True,
         mask_share: float = 0.5,

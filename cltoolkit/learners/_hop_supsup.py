@@ -48,8 +48,8 @@ class HopSupSup(Learner):
         weight_decay: of that.
         schedule: "cosine", over the steps of a task, or "constant".
         recovery_lr: step size of SGD in `recover`.
-        gamma: γ there, what the energy weighs against the entropy; 0.005 is surer for ten classes a task in layers of
-            1024 units. Both defaults are published, for layers of 2048.
+        gamma: γ there, what the energy weighs against the entropy. Both defaults are published, for layers of 2048
+            units and tasks of two classes; with ten classes a task, masks are missed more often.
         recovery_steps: N there, how many steps are taken for the inputs given.
         recovery_batch: inputs in one of those, at least; those given are gone through as often as it takes.
 

@@ -45,6 +45,7 @@ Rule = Literal["top_k", "threshold"]
 Initialization = Literal["signed_constant", "network"]
 Keep = Literal["mask", "half", "scores"]
 LossOver = Literal["auto", "own", "all"]
+GAP = 1.5  # between scores inside and outside of a mask that is started from; trained scores have one, too
 
 
 class MaskLearner(Learner):
@@ -76,7 +77,7 @@ class MaskLearner(Learner):
         rule: Rule,
         initialization: Initialization,
         scale_fan: bool,
-        initializer: KNNInitializer | Mapping[str, Any] | None,
+        initializer: KNNInitializer | Mapping[str, Any] | str | None,
         keep: Keep,
         optimizer: Method,
         weight_decay: float,
@@ -101,7 +102,7 @@ class MaskLearner(Learner):
         self.rule = rule
         self.initialization = initialization
         self.scale_fan = scale_fan
-        self.initializer = KNNInitializer(**initializer) if isinstance(initializer, Mapping) else initializer
+        self.initializer = _initializer(initializer)
         self.keep = keep
         self.optimizer = optimizer
         self.weight_decay = weight_decay
@@ -253,7 +254,8 @@ class MaskLearner(Learner):
     def _from(self, donor: int) -> Tensor:
         """The scores that an earlier task gives: a copy of its own, or new ones that select the same weights."""
         if self.keep == "mask":
-            return rebuilt_scores(self.masks[donor], self._drawn(self.num_tasks), self.layout, rule=self.rule)
+            fresh = self._drawn(self.num_tasks)
+            return rebuilt_scores(self.masks[donor], fresh, self.layout, rule=self.rule, gap=GAP)
         return self.kept_scores[donor].to(self.scores.dtype)
 
     def _watch(self) -> None:
@@ -388,6 +390,13 @@ class Rest(nn.Module):
     def values(self) -> Params:
         """By name."""
         return {name: self.get_buffer(undotted(name)) for name in self.names}
+
+
+def _initializer(given: KNNInitializer | Mapping[str, Any] | str | None) -> KNNInitializer | None:
+    """An initializer from its settings, or from the name of its estimator."""
+    if isinstance(given, str):
+        return KNNInitializer(estimator=given)
+    return KNNInitializer(**given) if isinstance(given, Mapping) else given
 
 
 def _bytes(row: Tensor) -> bytes:

@@ -37,9 +37,11 @@ class SupSup(MaskLearner):
         initialization: of W: "signed_constant", ± sqrt(2 / fan_in), or the "network"'s own.
         scale_fan: whether the fan counts only the inputs kept, so that the signal keeps its size.
         transfer: "none", or "running_mean": scores begin as the mean of those of all earlier tasks.
-        initializer: chooses an earlier task's mask to start from (KKT), see `masks.KNNInitializer`; None for none.
-        keep: what the initializer copies: the earlier task's "scores" (32 bits a weight and task), the same in "half"
-            precision, or new ones for its "mask" (1 bit a weight and task): they select the same weights.
+        initializer: chooses an earlier task's mask to start from (KKT): a `masks.KNNInitializer`, its settings, or the
+            name of its estimator, such as "knn" or "h_score"; None for none.
+        keep: what the initializer starts from: a copy of the earlier task's "scores" as published (32 bits a weight and
+            task), the same in "half" precision, or new scores that select the weights of its "mask" (1 bit). The last
+            did better where tasks are much alike, and worse where they are not (`benchmarks`).
         lr: step size for scores.
         optimizer: "adam", "adamw", "rmsprop" or "sgd", new for each task.
         weight_decay: of the optimizer.
@@ -85,7 +87,7 @@ class SupSup(MaskLearner):
         initialization: Initialization = "signed_constant",
         scale_fan: bool = False,
         transfer: Literal["none", "running_mean"] = "none",
-        initializer: KNNInitializer | Mapping[str, Any] | None = None,
+        initializer: KNNInitializer | Mapping[str, Any] | str | None = None,
         keep: Keep = "scores",
         lr: float = 1e-2,
         optimizer: Method = "adam",

@@ -11,7 +11,12 @@ __all__ = ["rebuilt_scores"]
 
 
 def rebuilt_scores(
-    mask: Tensor, fresh: Tensor, layout: Layout, *, rule: Literal["top_k", "threshold"] = "top_k"
+    mask: Tensor,
+    fresh: Tensor,
+    layout: Layout,
+    *,
+    rule: Literal["top_k", "threshold"] = "top_k",
+    gap: float = 1.0,
 ) -> Tensor:
     """Fresh random scores, exchanged within each layer so that they choose a given mask, exactly.
 
@@ -26,6 +31,8 @@ def rebuilt_scores(
         layout: which weights are a layer.
         rule: "top_k" for masks of the largest magnitudes, signs stay with their numbers; "threshold" for masks of what
             is at least 0: there each score keeps its place and magnitude, and its sign says whether it is inside.
+        gap: at least 1, what the largest magnitudes are multiplied with where the rule is "top_k". With 1 all scores at
+            the border are next to each other, and the first steps of training exchange many of them.
 
     Returns:
         `(P,)`, a new tensor.
@@ -44,7 +51,10 @@ def rebuilt_scores(
     if rule == "threshold":
         size = fresh.abs()
         return torch.where(mask, size, -size.clamp(min=torch.finfo(size.dtype).tiny))
-    return torch.cat([_exchanged(mask[where], fresh[where]) for where in layout.slices.values()])
+    if not gap >= 1:
+        raise ValueError(f"expected gap of at least 1; got {gap!r}: less would choose another mask")
+    scores = torch.cat([_exchanged(mask[where], fresh[where]) for where in layout.slices.values()])
+    return torch.where(mask, scores * gap, scores)
 
 
 def _exchanged(mask: Tensor, fresh: Tensor) -> Tensor:

@@ -74,7 +74,7 @@ def task_inference(
         The task confusion matrix, and accuracies with inferred tasks.
 
     Raises:
-        ValueError: as `infer_task`; or if a task has no such part.
+        ValueError: as `infer_task`; if a task has no such part; or if the learner answers without naming a task.
 
     Example:
         >>> from cltoolkit.learners import Separate
@@ -95,6 +95,11 @@ def task_inference(
         data = task.parts[part].to(learner.device)
         found = [(*find(x), y) for x, y in data.batches(torch.arange(len(data)), batch_size)]
         which, units, y = (torch.cat(column).cpu() for column in zip(*found, strict=True))
+        if (which < 0).any():
+            raise ValueError(
+                f"{learner.name} as it is set up answers without knowing of which task: nothing can be counted. "
+                "Let it keep its masks: keep_masks=True."
+            )
         true.append(torch.full_like(which, t))
         inferred.append(which)
         accuracy.append(float((units == y).double().mean()))

@@ -27,6 +27,22 @@ def test_they_choose_the_mask_and_are_the_fresh_ones_layer_by_layer(density):
         assert torch.equal(scores[where].sort().values, fresh[where].sort().values)
 
 
+@pytest.mark.parametrize("gap", [1.0, 1.5, 4.0])
+def test_a_gap_chooses_the_same_mask_from_further_away(gap):
+    select, mask = mask_of(0.1)
+    near, far = (rebuilt_scores(mask, random_scores(LAYOUT, 0, 1), LAYOUT, gap=g) for g in (1.0, gap))
+    assert torch.equal(select(far).bool(), mask)
+    assert torch.equal(far[~mask], near[~mask])
+    assert torch.equal(far[mask], near[mask] * gap)
+
+
+@pytest.mark.parametrize("gap", [0.5, float("nan")])
+def test_a_gap_that_would_choose_another_mask_is_refused(gap):
+    _, mask = mask_of(0.1)
+    with pytest.raises(ValueError, match="gap of at least 1"):
+        rebuilt_scores(mask, random_scores(LAYOUT, 0, 1), LAYOUT, gap=gap)
+
+
 def test_the_order_within_and_without_stays():
     _, mask = mask_of(0.3)
     fresh = random_scores(LAYOUT, 0, 1)

@@ -79,16 +79,20 @@ def naive_accuracy(learner: Learner, sequence: TaskSequence, t: int) -> float:
     return right / len(data)
 
 
-@pytest.mark.parametrize("scenario", get_args(Scenario))
-@pytest.mark.parametrize("name", learners.METHODS)
+# HopSupSup finds one mask for many inputs together, where the task is not told; its own tests look at that.
+SINGLE = [
+    (name, s) for name in learners.METHODS for s in get_args(Scenario) if (name, s == "task") != ("HopSupSup", False)
+]
+
+
+@pytest.mark.parametrize(("name", "scenario"), SINGLE)
 def test_accuracy_is_that_of_single_answers(name: str, scenario: Scenario) -> None:
     sequence = tiny.sequence(3, scenario=scenario)
     learner = finished(name, scenario)
     assert evaluate(learner, sequence).tolist() == [naive_accuracy(learner, sequence, t) for t in range(3)]
 
 
-@pytest.mark.parametrize("scenario", get_args(Scenario))
-@pytest.mark.parametrize("name", learners.METHODS)
+@pytest.mark.parametrize(("name", "scenario"), SINGLE)
 def test_tasks_to_come_are_measured_too(name: str, scenario: Scenario) -> None:
     """With the weights from which they would begin."""
     sequence = tiny.sequence(3, scenario=scenario)
