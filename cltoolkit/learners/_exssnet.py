@@ -13,8 +13,9 @@ from ..params import Params, Stateless
 from ..tasks import Task
 from ._base import Phase, check_positive
 from ._descent import Method, Schedule
+from ._donors import Keep
 from ._mask_inference import Objective, Search
-from ._mask_learner import Initialization, Keep, LossOver, MaskLearner, Rule
+from ._mask_learner import Initialization, LossOver, MaskLearner, Rule
 
 __all__ = ["CapacityWarning", "ExSSNeT"]
 

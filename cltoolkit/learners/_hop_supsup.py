@@ -13,9 +13,8 @@ from ..tasks import Task
 from ._base import Learner, Phase, check_positive
 from ._descent import Descent, Schedule
 from ._inference import Finder
-from ._mask_learner import Rest
 from ._recovery import Recovery, recovered, speaking
-from ._target import PerTask, Statistics, undotted
+from ._target import PerTask, Rest, Statistics, undotted
 
 __all__ = ["HopSupSup"]
 

@@ -23,7 +23,6 @@ from ..masks import (
     masked,
     pack_bits,
     random_scores,
-    rebuilt_scores,
     signed_constant,
     under_masks,
 )
@@ -32,20 +31,18 @@ from ..randomness import key_seed
 from ..tasks import Task
 from ._base import Learner, Phase, check_choice, check_positive
 from ._descent import Descent, Method, Schedule
-from ._donors import Donors
+from ._donors import Donors, Keep, as_initializer
 from ._inference import Finder
 from ._mask_inference import Objective, Search, by_superposition, check_inference, infer, superposition
 from ._shares import Shares
-from ._target import PerTask, Statistics, undotted
+from ._target import PerTask, Rest, Statistics
 from ._watched import Watched
 
-__all__ = ["Initialization", "Keep", "LossOver", "MaskLearner", "Rule"]
+__all__ = ["Initialization", "LossOver", "MaskLearner", "Rule"]
 
 Rule = Literal["top_k", "threshold"]
 Initialization = Literal["signed_constant", "network"]
-Keep = Literal["mask", "half", "scores"]
 LossOver = Literal["auto", "own", "all"]
-GAP = 1.5  # between scores inside and outside of a mask that is started from; trained scores have one, too
 
 
 class MaskLearner(Learner):
@@ -66,7 +63,6 @@ class MaskLearner(Learner):
     base: Tensor
     bits: Tensor
     hashes: Tensor
-    kept_scores: Tensor
 
     def __init__(
         self,
@@ -94,7 +90,6 @@ class MaskLearner(Learner):
         check_positive(lr=lr)
         check_choice("rule", rule, get_args(Rule))
         check_choice("initialization", initialization, get_args(Initialization))
-        check_choice("keep", keep, get_args(Keep))
         check_choice("loss_over", loss_over, get_args(LossOver))
         check_inference(inference, objective, images)
         self.density = density
@@ -102,7 +97,7 @@ class MaskLearner(Learner):
         self.rule = rule
         self.initialization = initialization
         self.scale_fan = scale_fan
-        self.initializer = _initializer(initializer)
+        self.initializer = as_initializer(initializer)
         self.keep = keep
         self.optimizer = optimizer
         self.weight_decay = weight_decay
@@ -122,11 +117,10 @@ class MaskLearner(Learner):
         self.register_buffer("base", torch.zeros(self.layout.size))
         self.register_buffer("bits", torch.zeros(0, -(-self.layout.size // 8), dtype=torch.uint8))
         self.register_buffer("hashes", torch.zeros(0, 32, dtype=torch.uint8))
-        self.register_buffer("kept_scores", torch.zeros(0, self.layout.size))
         self.rest = Rest(self.net, self.layout)
         self.statistics = Statistics(self.net)
         self.own_statistics = PerTask(self.net.buffers)
-        self.record = Donors()
+        self.record = self._new_record()
         self.shares = Shares(len(self.layout.sizes))
         self.watched = Watched()
 
@@ -217,9 +211,9 @@ class MaskLearner(Learner):
         else:
             base = signed_constant(self.layout, initial, kept=self.kept if self.scale_fan else None)
         self.base = base.to(self.device)
-        self.bits, self.hashes, self.kept_scores = self.bits[:0], self.hashes[:0], self.kept_scores[:0]
+        self.bits, self.hashes = self.bits[:0], self.hashes[:0]
         self.own_statistics = PerTask(self.net.buffers)
-        self.record, self.shares = Donors(), Shares(len(self.layout.sizes))
+        self.record, self.shares = self._new_record(), Shares(len(self.layout.sizes))
         self.statistics.reset()
         with torch.no_grad():
             self.scores.copy_(self._drawn(0))
@@ -233,15 +227,14 @@ class MaskLearner(Learner):
         """The scores with which the search for the task's mask starts: a donor's, or new ones."""
         t = self.num_tasks
         self.statistics.reset()
-        choice = None
-        if self.initializer is not None and t:
-            seed = key_seed(self.seed, "donor", t)
-            choice = self.initializer(self.net, self._sources(), task.train, count=t, units=self.outputs[:t], seed=seed)
-        self.record.begin(choice)
-        donor = self.donors[-1]
+        self.record.begin(self.net, self._sources(), task.train, self.outputs[:t], key_seed(self.seed, "donor", t))
+        own = self._first_scores(t) if self.record.last is None else self._drawn(t)
         with torch.no_grad():
-            self.scores.copy_(self._first_scores(t) if donor is None else self._from(donor))
+            self.scores.copy_(self.record.start(own, self.masks))
         self._watch()
+
+    def _new_record(self) -> Donors:
+        return Donors(self.initializer, keep=self.keep, rule=self.rule, size=self.layout.size)
 
     def _first_scores(self, t: int) -> Tensor:
         """The scores with which task t begins, where no donor gives any."""
@@ -250,13 +243,6 @@ class MaskLearner(Learner):
     def _drawn(self, t: int) -> Tensor:
         """Random scores for task t."""
         return random_scores(self.layout, self.seed, t).to(self.device)
-
-    def _from(self, donor: int) -> Tensor:
-        """The scores that an earlier task gives: a copy of its own, or new ones that select the same weights."""
-        if self.keep == "mask":
-            fresh = self._drawn(self.num_tasks)
-            return rebuilt_scores(self.masks[donor], fresh, self.layout, rule=self.rule, gap=GAP)
-        return self.kept_scores[donor].to(self.scores.dtype)
 
     def _watch(self) -> None:
         if self.selection:
@@ -310,13 +296,9 @@ class MaskLearner(Learner):
         """Commits the task's mask."""
         self.watched.give(self._searched())
         mask = self.select(self.scores).bool()
-        donor = self.donors[-1]
-        self.record.found(mask, None if donor is None else self.masks[donor])
+        self.record.found(mask, self.masks, self.scores)
         self.shares.found(mask, self.masks)
         self.bits = torch.cat([self.bits, pack_bits(mask)[None]])
-        if self.initializer is not None and self.keep != "mask":
-            kept = self.scores.half() if self.keep == "half" else self.scores
-            self.kept_scores = torch.cat([self.kept_scores.to(kept.dtype), kept[None]])
 
     def _seal(self) -> None:
         """Ends the task: its statistics are its own from now on, and what answers it is hashed."""
@@ -348,7 +330,8 @@ class MaskLearner(Learner):
 
     def _sources(self) -> Chunks:
         """(a, b) → the weights and statistics of tasks a..b − 1, each `(b − a, *shape)`."""
-        return under_masks(self.base, self.masks, shared=self.rest.values(), own=self.own_statistics.rows())
+        own = self.own_statistics.rows() if self.num_tasks else None
+        return under_masks(self.base, self.masks, shared=self.rest.values(), own=own)
 
     @torch.no_grad()
     def stacked_params(self) -> Params:
@@ -362,41 +345,16 @@ class MaskLearner(Learner):
         return self._with(torch.where(mask, self.base, 0.0), self.statistics.initial())
 
     def series(self) -> dict[str, Tensor]:
-        """Which weights each mask holds, how many of them alone, what the masks have in common, and the donors."""
+        """How many weights each mask holds, alone and with others; the donors; and whether all answer as learned."""
         return {
             "kept": self.shares.kept,
             "exclusive": self.shares.exclusive,
             "overlap": self.shares.overlap,
+            "unchanged": torch.tensor(self.verify().holds)[:, None].double(),
             "layer_sizes": torch.tensor(self.layout.sizes).expand(len(self.bits), -1),
             **self.record.series(),
             **super().series(),
         }
-
-
-class Rest(nn.Module):
-    """The parameters that are not masked: biases and the like, the same for all tasks."""
-
-    def __init__(self, net: Stateless, layout: Layout) -> None:
-        super().__init__()
-        self.names = tuple(name for name in net.shapes if name not in layout.shapes)
-        for name in self.names:
-            self.register_buffer(undotted(name), torch.zeros(net.shapes[name]))
-
-    def set(self, initial: Params, *, zero: bool) -> None:
-        """Takes their values from the network's; 0 for those called bias, if so wished."""
-        for name, value in self.values().items():
-            value.copy_(torch.zeros(()) if zero and name.rpartition(".")[2] == "bias" else initial[name])
-
-    def values(self) -> Params:
-        """By name."""
-        return {name: self.get_buffer(undotted(name)) for name in self.names}
-
-
-def _initializer(given: KNNInitializer | Mapping[str, Any] | str | None) -> KNNInitializer | None:
-    """An initializer from its settings, or from the name of its estimator."""
-    if isinstance(given, str):
-        return KNNInitializer(estimator=given)
-    return KNNInitializer(**given) if isinstance(given, Mapping) else given
 
 
 def _bytes(row: Tensor) -> bytes:

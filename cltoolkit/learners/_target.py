@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from ..masks import Layout
 from ..params import Params, Stateless
 
-__all__ = ["PerTask", "Statistics", "TargetWeights", "own_part", "undotted"]
+__all__ = ["PerTask", "Rest", "Statistics", "TargetWeights", "own_part", "undotted"]
 
 
 class PerTask(nn.Module):
@@ -100,3 +101,22 @@ class TargetWeights(nn.Module):
 
     def _live(self) -> Params:
         return dict(zip(self.names, self.weights.parameters(), strict=True))
+
+
+class Rest(nn.Module):
+    """The parameters that are not masked: biases and the like, the same for all tasks."""
+
+    def __init__(self, net: Stateless, layout: Layout) -> None:
+        super().__init__()
+        self.names = tuple(name for name in net.shapes if name not in layout.shapes)
+        for name in self.names:
+            self.register_buffer(undotted(name), torch.zeros(net.shapes[name]))
+
+    def set(self, initial: Params, *, zero: bool) -> None:
+        """Takes their values from the network's; 0 for those called bias, if so wished."""
+        for name, value in self.values().items():
+            value.copy_(torch.zeros(()) if zero and name.rpartition(".")[2] == "bias" else initial[name])
+
+    def values(self) -> Params:
+        """By name."""
+        return {name: self.get_buffer(undotted(name)) for name in self.names}

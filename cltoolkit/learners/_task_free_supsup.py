@@ -13,8 +13,8 @@ from ..tasks import Task
 from ._base import Learner, Phase, check_choice, check_positive
 from ._inference import Finder
 from ._mask_inference import Objective, Search, aim, answers, check_inference, mask_finder
-from ._mask_learner import Initialization, Rest
-from ._target import PerTask, Statistics
+from ._mask_learner import Initialization
+from ._target import PerTask, Rest, Statistics
 
 __all__ = ["TaskFreeSupSup", "recognized"]
 

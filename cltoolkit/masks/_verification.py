@@ -22,9 +22,14 @@ class Verification:
     now: tuple[str, ...]
 
     @property
+    def holds(self) -> tuple[bool, ...]:
+        """For each task, whether it is answered by the same bits."""
+        return tuple(a == b for a, b in zip(self.learned, self.now, strict=True))
+
+    @property
     def changed(self) -> tuple[int, ...]:
         """The tasks that are answered by other bits."""
-        return tuple(t for t, (a, b) in enumerate(zip(self.learned, self.now, strict=True)) if a != b)
+        return tuple(t for t, same in enumerate(self.holds) if not same)
 
     def __bool__(self) -> bool:
         return not self.changed

@@ -122,6 +122,7 @@ def test_training_all_weights_of_a_mask_forgets() -> None:
     assert not found
     assert 0 in found.changed
     assert "no longer answered by the bits learned with" in repr(found)
+    assert learner.series()["unchanged"][:, 0].tolist() == [float(same) for same in found.holds]
 
 
 def test_masks_that_hold_the_same_weights_leave_nothing_to_train() -> None:

@@ -106,10 +106,10 @@ def test_copied_scores_are_copies() -> None:
     kept: dict[int, tuple[Tensor, Tensor]] = {}
     for step in steps(learner, tiny.sequence(3), epochs=4, batch_size=8, device="cpu"):
         for t, (scores, mask) in kept.items():
-            assert torch.equal(learner.kept_scores[t], scores)
+            assert torch.equal(learner.record.scores[t], scores)
             assert torch.equal(learner.masks[t], mask)
         if step.ended:
-            kept[step.task] = (learner.kept_scores[step.task].clone(), learner.masks[step.task].clone())
+            kept[step.task] = (learner.record.scores[step.task].clone(), learner.masks[step.task].clone())
     assert learner.donors[0] is None
     assert None not in learner.donors[1:]
 
@@ -163,6 +163,7 @@ def test_the_record_says_who_owns_what_and_who_gave(name: str) -> None:
     assert owned[-1].sum() == learner.masks.used().sum()
     assert (owned[-1] <= kept[-1]).all()
     assert together[-1].diagonal().tolist() == kept[-1].sum(1).tolist()
+    assert run.series["unchanged"][-1].all()
     assert run.series["donor"][-1, :, 0].tolist() == [-1 if d is None else d for d in learner.donors]
     first = learner.donors[1]
     assert first == 0
