@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-__all__ = ["Choice", "Rule", "chosen", "critical_value", "permuted_critical_value"]
+__all__ = ["Choice", "Rule", "binomial_margin", "chosen", "permuted_critical_value"]
 
 Rule = Literal["margin", "published", "always"]
 
@@ -54,14 +54,25 @@ class Choice:
         return f"Choice({found}{needed} (chance {self.chance:.2f}))"
 
 
-def critical_value(level: float, candidates: int) -> float:
-    """z_t = Φ⁻¹(1 − level / t): what the best of t standard normal scores exceeds with probability `level`, at most.
+def binomial_margin(level: float, queries: int, chance: float) -> float:
+    """The share of hits that guesses exceed with probability `level`, at most: max {c/n : P(X ≥ c) > level}.
+
+    The normal approximation p + z √(p (1 − p) / n) is near it for many queries, and too low for few: of 70 queries with
+    p = 0.18 guesses exceed it twice as often as they should.
+
+    Args:
+        level: the probability.
+        queries: n.
+        chance: p, of a hit.
 
     Example:
-        >>> round(critical_value(0.05, 1), 3), round(critical_value(0.05, 100), 3)
-        (1.645, 3.291)
+        >>> binomial_margin(0.05, 100, 0.5), binomial_margin(0.05 / 100, 100, 0.5)
+        (0.58, 0.66)
     """
-    return -float(torch.special.ndtri(torch.tensor(level / candidates, dtype=torch.float64)))
+    hits = torch.arange(queries + 1, dtype=torch.float64)
+    distribution = torch.distributions.Binomial(queries, torch.tensor(chance, dtype=torch.float64))
+    tail = distribution.log_prob(hits).exp().flip(0).cumsum(0).flip(0)  # P(X ≥ c)
+    return float((tail > level).nonzero().max()) / queries
 
 
 def permuted_critical_value(standardized: Tensor, level: float) -> float:

@@ -16,7 +16,7 @@ from ..tasks import Data
 from ..transferability import ESTIMATORS, all_outputs
 from ._blocks import Plan, demand, plan_blocks
 from ._candidates import Chunks
-from ._choice import Choice, Rule, chosen, critical_value, permuted_critical_value
+from ._choice import Choice, Rule, binomial_margin, chosen, permuted_critical_value
 from ._levels import estimated_levels, knn_levels, permuted_labels, separation
 from ._sample import Sample, sampled
 
@@ -31,13 +31,13 @@ class KNNInitializer:
     of it are told apart class by class. The score of a mask is the accuracy with which the k nearest references, in
     the features that go into the head, tell the queries' classes. The best mask is taken if its score a_j has
 
-        a_j > p + z_t √(p (1 − p) / n_q),   z_t = Φ⁻¹(1 − level / t),
+        P(X ≥ n_q a_j) ≤ level / t,   X ~ Binomial(n_q, p),
 
     where t is the number of earlier tasks, n_q that of queries, and p the share of their largest class, 1/C if all C
     are alike: features that know nothing of the classes do not exceed p on average, whatever is made of them. So with
-    labels that say nothing some mask is taken with probability `level`, at most, if n_q is not too small. Of masks
-    with equal scores that one is better which has the larger share of its features' variance between the classes, and
-    then the earlier one: the order of the masks does not matter otherwise.
+    labels that say nothing some mask is taken with probability `level`, at most, as far as queries are independent. Of
+    masks with equal scores that one is better which has the larger share of its features' variance between the classes,
+    and then the earlier one: the order of the masks does not matter otherwise.
 
     Args:
         neighbors: k, at most: half the references that a class has on average bound it, so that votes say something of
@@ -62,7 +62,8 @@ class KNNInitializer:
 
     Deviations from the published code:
         - One fixed, stratified sample for all masks, without augmentation; there a new random fifth for each.
-        - The margin; there 1/C, which random features exceed every other time. `rule="published"` has it.
+        - The margin, from the binomial itself; there 1/C, which random features exceed every other time
+          (`rule="published"`).
         - k is 10 and bounded by the references; there 200, which may be nearly all of them.
         - Features are those that go into the head; there, for LeNet, what comes before their activation function.
         - All masks in one pass, and no tensor of differences; there queries × references × features numbers.
@@ -172,23 +173,23 @@ class KNNInitializer:
         chance = 1 / sample.classes if published else sample.largest_share
         return knn_levels(features, sample, self._neighbors(sample), chance, "label" if published else "distance")
 
-    def _chance(self, below: Tensor) -> tuple[Tensor, Tensor, float]:
-        """Mean and deviation `(t,)` of each mask's score by chance, and z."""
+    def _chance(self, below: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+        """The score of each mask by chance `(t,)`, and the one that it exceeds by chance hardly ever."""
         if self.estimator == "knn":
-            return below[0], below[1], critical_value(self.level, below.shape[1])
+            chance = below[0]
+            most = binomial_margin(self.level / len(chance), sample.queries, float(chance[0]))
+            return chance, torch.full_like(chance, most)
         mean, deviation = below.mean(0), below.std(0)
         standardized = torch.where(deviation > 0, (below - mean) / deviation, 0.0)
-        return mean, deviation, permuted_critical_value(standardized, self.level)
+        return mean, mean + permuted_critical_value(standardized, self.level) * deviation
 
     def _neighbors(self, sample: Sample) -> int:
         return max(1, min(self.neighbors, sample.references // (2 * sample.classes)))
 
     def _choice(self, levels: Tensor, sample: Sample) -> Choice:
         between, scores = levels[:2]
-        chance, deviation, z = self._chance(levels[2:])
-        if self.rule == "margin":
-            needed = chance + z * deviation
-        else:
+        chance, needed = self._chance(levels[2:], sample)
+        if self.rule != "margin":
             needed = chance if self.rule == "published" else torch.full_like(chance, -math.inf)
         donor, told = chosen(scores, needed, between)
         return Choice(

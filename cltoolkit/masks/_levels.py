@@ -19,12 +19,11 @@ FEWEST = 59  # permutations of the labels: at level 0.05 the third largest of th
 
 
 def knn_levels(features: Tensor, sample: Sample, neighbors: int, chance: float, ties: Ties) -> Tensor:
-    """Accuracy of the queries among features `(J, n, d)`; mean and deviation of guesses right so often: `(3, J)`."""
+    """Accuracy of the queries among features `(J, n, d)`, and that of guesses: `(2, J)`."""
     y, n = sample.y.to(features.device), sample.references
     found = knn_predict(features[:, :n], y[:n], features[:, n:], neighbors, ties=ties)
     scores = (found == y[n:]).double().mean(1)
-    p = torch.full_like(scores, chance)
-    return torch.stack([scores, p, (p * (1 - p) / sample.queries).sqrt()])
+    return torch.stack([scores, torch.full_like(scores, chance)])
 
 
 def permuted_labels(y: Tensor, level: float, seed: int) -> Tensor:

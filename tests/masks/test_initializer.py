@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 import torch
+from scipy import stats
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor, nn
 from torch.testing import assert_close
@@ -26,7 +27,7 @@ from cltoolkit.masks import (
     under_masks,
 )
 from cltoolkit.masks import _initializer as initializer
-from cltoolkit.masks._choice import chosen, critical_value, permuted_critical_value
+from cltoolkit.masks._choice import binomial_margin, chosen, permuted_critical_value
 from cltoolkit.masks._levels import permuted_labels, separation
 from cltoolkit.masks._sample import sampled
 from cltoolkit.params import Params
@@ -146,17 +147,19 @@ def test_unbalanced_labels_that_say_nothing_have_no_donor():
 
 
 def test_the_margin():
+    """The most hits among 102 guesses that are not too many, by an independent implementation."""
     choice = KNNInitializer(fraction=1.0)(*blind_and_seeing(count=4), examples(300, 3))
-    p, z = 1 / 3, torch.distributions.Normal(0.0, 1.0).icdf(torch.tensor(1 - 0.05 / 4)).item()
     assert choice.queries == 102
-    assert choice.chance == pytest.approx(p)
-    assert choice.needed == pytest.approx(p + z * math.sqrt(p * (1 - p) / 102), abs=1e-6)
+    assert choice.chance == pytest.approx(1 / 3)
+    assert choice.needed == pytest.approx(stats.binom.isf(0.05 / 4, 102, 1 / 3) / 102)
 
 
-@pytest.mark.parametrize("candidates", [1, 4, 100])
-def test_the_critical_value_is_bonferronis(candidates):
-    beyond = 1 - torch.distributions.Normal(0.0, 1.0).cdf(torch.tensor(critical_value(0.05, candidates)).double())
-    assert float(beyond) * candidates == pytest.approx(0.05)
+@pytest.mark.parametrize("level", [0.05, 0.01, 0.0005])
+@pytest.mark.parametrize(("queries", "chance"), [(4, 0.5), (14, 0.5), (70, 0.183), (1000, 0.1)])
+def test_guesses_exceed_the_margin_hardly_ever(level, queries, chance):
+    """With probability `level` at most, and one hit less would be exceeded more often."""
+    margin = round(queries * binomial_margin(level, queries, chance))
+    assert stats.binom.sf(margin, queries, chance) <= level < stats.binom.sf(margin - 1, queries, chance)
 
 
 def test_the_margin_of_other_estimators_is_that_of_the_best_under_permuted_labels():
