@@ -50,7 +50,8 @@ class SupSup(MaskLearner):
         schedule: "cosine" over the task, or "constant".
         selection: whether a task ends with the best scores on the validation part, where there is one.
         loss_over: the output units in the loss: the task's "own" or "all"; "auto" is all in scenario "domain" alone.
-            There, units that stand for no class are never right, which helps to find the task.
+            There, units that stand for no class are never right, which helps to find the task. Where they are many,
+            use rule="threshold": the few weights that "top_k" keeps of the head would mostly be theirs.
         inference: how the task is found where it is not told: "exhaustive", each mask by itself, T passes; "one_shot",
             from the slope of the `objective` along each mask with all of them mixed in equal parts, one pass for all;
             "binary", by halves, ⌈log₂ T⌉ passes; "auto", one-shot where the loss ran over all outputs and batch norm,

@@ -28,12 +28,14 @@ class TaskInference:
         accuracy: `(T,)`, the share of each task's examples that got the right output unit.
         joint: `(T,)`, the share that got the right task and the right output unit: class-incremental accuracy, where
             classes of different tasks share units.
+        told: `(T,)`, the share that gets the right output unit if the task is told: what not knowing it costs.
     """
 
     names: tuple[str, ...]
     confusion: NDArray[np.int64]
     accuracy: NDArray[np.float64]
     joint: NDArray[np.float64]
+    told: NDArray[np.float64]
 
     @property
     def task_accuracy(self) -> float:
@@ -45,13 +47,18 @@ class TaskInference:
         import pandas as pd
 
         right = np.diagonal(self.confusion) / self.confusion.sum(1)
-        columns = {"task inferred": right, "label right": self.accuracy, "both right": self.joint}
+        columns = {
+            "task right": right,
+            "label right": self.accuracy,
+            "both right": self.joint,
+            "label right, task told": self.told,
+        }
         return pd.DataFrame(columns, index=pd.Index(self.names, name="task"))
 
     def __repr__(self) -> str:
         return (
             f"TaskInference({len(self.names)} tasks: task right {self.task_accuracy:.1%}, label right "
-            f"{self.accuracy.mean():.1%}, both {self.joint.mean():.1%})"
+            f"{self.accuracy.mean():.1%}, both {self.joint.mean():.1%}; with the task told {self.told.mean():.1%})"
         )
 
 
@@ -74,7 +81,7 @@ def task_inference(
         The task confusion matrix, and accuracies with inferred tasks.
 
     Raises:
-        ValueError: as `infer_task`; if a task has no such part; or if the learner answers without naming a task.
+        ValueError: as `infer_task`; or if a task has no such part, or the learner no weights of its own for it.
 
     Example:
         >>> from cltoolkit.learners import Separate
@@ -88,21 +95,23 @@ def task_inference(
     """
     find = task_finder(learner)
     tasks = sequence.tasks[: learner.known]
-    true, inferred, accuracy, joint = [], [], [], []
+    true, inferred, accuracy, joint, told = [], [], [], [], []
     for t, task in enumerate(tasks):
         if part not in task.parts:
             raise ValueError(f"task {task.name!r} has no part {part!r}; it has {', '.join(task.parts)}")
         data = task.parts[part].to(learner.device)
-        found = [(*find(x), y) for x, y in data.batches(torch.arange(len(data)), batch_size)]
-        which, units, y = (torch.cat(column).cpu() for column in zip(*found, strict=True))
-        if (which < 0).any():
-            raise ValueError(
-                f"{learner.name} as it is set up answers without knowing of which task: nothing can be counted. "
-                "Let it keep its masks: keep_masks=True."
-            )
+        params, own = learner.params(t), torch.tensor(task.outputs, device=learner.device)
+        found = [
+            (*find(x), own[learner.net(params, x)[:, own].argmax(1)], y)
+            for x, y in data.batches(torch.arange(len(data)), batch_size)
+        ]
+        which, units, known, y = (torch.cat(column).cpu() for column in zip(*found, strict=True))
         true.append(torch.full_like(which, t))
         inferred.append(which)
         accuracy.append(float((units == y).double().mean()))
+        told.append(float((known == y).double().mean()))
         joint.append(float(((units == y) & (which == t)).double().mean()))
     counts = task_confusion(torch.cat(true).numpy(), torch.cat(inferred).numpy(), len(tasks))
-    return TaskInference(tuple(task.name for task in tasks), counts, np.array(accuracy), np.array(joint))
+    return TaskInference(
+        tuple(task.name for task in tasks), counts, np.array(accuracy), np.array(joint), np.array(told)
+    )
