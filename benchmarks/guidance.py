@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from cltoolkit import Run, TaskSequence, metrics, networks, sequences, train
 from cltoolkit.learners import HEmbedding
 
-from ._report import environment, missing_data, store, stored, write_facts
+from ._compared import compare
+from ._report import write_facts
 
 __all__ = ["STUDIES", "Study", "run"]
 
@@ -42,6 +42,11 @@ class Study:
     seeds: tuple[int, ...]
     data: str = ""  # the folder that $CLTOOLKIT_DATA must hold
     note: str = ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The ways of guiding."""
+        return tuple(WAYS)
 
 
 def _mlp(*hidden: int) -> Callable[[TaskSequence], nn.Module]:
@@ -88,25 +93,8 @@ STUDIES = {
 
 
 def run(names: Iterable[str], *, quick: bool = False, out: Path | None = None) -> None:
-    """Runs the studies; each finished run is written down at once, and under the same settings not trained again."""
-    for name in names:
-        study = STUDIES[name]
-        if missing := missing_data(study.data):
-            print(f"## {study.title}\n\nSkipped: {missing}\n")
-            continue
-        every = stored("guidance", out)
-        facts = {"title": study.title, "settings": {"epochs": study.epochs, "batch": study.batch}}
-        if every.get(name, {}).get("settings") != facts["settings"]:
-            every[name] = facts | {"environment": _environment(), "runs": {}}
-        found = every[name]["runs"]
-        for seed in study.seeds[:1] if quick else study.seeds:
-            for way in WAYS:
-                if str(seed) in found.get(way, {}):
-                    continue
-                found.setdefault(way, {})[str(seed)] = _trained(study, way, seed, quick)
-                print(f"{study.title}, {way}, seed {seed}: {write_facts(found[way][str(seed)])}", flush=True)
-                if out is not None:
-                    _write(every, out)
+    """Runs the studies."""
+    compare("guidance", STUDIES, names, _trained, _text, quick=quick, out=out)
 
 
 def _trained(study: Study, way: str, seed: int, quick: bool) -> dict[str, Any]:
@@ -126,15 +114,6 @@ def _acts(record: Run) -> dict[str, float]:
     return {
         name: float(np.nanmean(record.series[name][-1])) for name in ("cosine", "discrepancy") if name in record.series
     }
-
-
-def _environment() -> dict[str, Any]:
-    return environment() | {"threads": torch.get_num_threads()}
-
-
-def _write(every: Mapping[str, Any], out: Path) -> None:
-    ordered = {name: every[name] for name in STUDIES if name in every}
-    store("guidance", ordered, _text(ordered), out)
 
 
 def _text(every: Mapping[str, Any]) -> str:

@@ -15,7 +15,8 @@ from cltoolkit import Run, TaskSequence, metrics, networks, sequences, train
 from cltoolkit.learners import ExSSNeT, Finetune, Learner, MaskLearner, SupSup
 from cltoolkit.masks import KNNInitializer
 
-from ._report import environment, missing_data, store, stored, write_facts
+from ._compared import compare
+from ._report import write_facts
 
 __all__ = ["STUDIES", "Study", "run"]
 
@@ -55,6 +56,11 @@ class Study:
     paired: tuple[tuple[str, str], ...] = ()
     data: str = ""
     note: str = ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The learners' names."""
+        return tuple(self.learners)
 
 
 def _mlp(*hidden: int) -> Callable[[TaskSequence], nn.Module]:
@@ -145,31 +151,14 @@ STUDIES = {
 
 
 def run(names: Iterable[str], *, quick: bool = False, out: Path | None = None) -> None:
-    """Runs the studies; each finished run is written down at once, and under the same settings not trained again."""
-    for name in names:
-        study = STUDIES[name]
-        if missing := missing_data(study.data):
-            print(f"## {study.title}\n\nSkipped: {missing}\n")
-            continue
-        every = stored("masked", out)
-        settings = {"epochs": study.epochs, "batch": study.batch}
-        if every.get(name, {}).get("settings") != settings:
-            every[name] = {"title": study.title, "settings": settings, "environment": environment(), "runs": {}}
-        found = every[name]["runs"]
-        for seed in study.seeds[:1] if quick else study.seeds:
-            for label, make in study.learners.items():
-                if str(seed) in found.get(label, {}):
-                    continue
-                found.setdefault(label, {})[str(seed)] = _trained(study, make, seed, quick=quick)
-                print(f"{study.title}, {label}, seed {seed}: {write_facts(found[label][str(seed)])}", flush=True)
-                if out is not None:
-                    _write(every, out)
+    """Runs the studies."""
+    compare("masked", STUDIES, names, _trained, _text, quick=quick, out=out)
 
 
-def _trained(study: Study, make: Make, seed: int, *, quick: bool) -> dict[str, float]:
+def _trained(study: Study, label: str, seed: int, quick: bool) -> dict[str, float]:
     """One run, in numbers."""
     sequence = study.sequence(seed)[: 3 if quick else None]
-    learner, begin = make(study.net(sequence)), time.perf_counter()
+    learner, begin = study.learners[label](study.net(sequence)), time.perf_counter()
     record = train(
         learner,
         sequence,
@@ -206,11 +195,6 @@ def _masks(learner: MaskLearner) -> dict[str, float]:
     own = series["exclusive"][-1].sum() / series["kept"][-1].sum()
     donors = sum(donor is not None for donor in learner.donors)
     return {"donors": donors, "exclusive": float(own), "unchanged": float(bool(learner.verify()))}
-
-
-def _write(every: Mapping[str, Any], out: Path) -> None:
-    ordered = {name: every[name] for name in STUDIES if name in every}
-    store("masked", ordered, _text(ordered), out)
 
 
 def _text(every: Mapping[str, Any]) -> str:

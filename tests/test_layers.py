@@ -38,7 +38,7 @@ UNSAFE_CALLS = {
     "torch.jit.load",
     "pandas.read_pickle",
 }
-LATE = ("matplotlib", "seaborn", "torchvision", "sklearn", "scipy", "pandas", "ipywidgets", "IPython")
+LATE = ("matplotlib", "seaborn", "torchvision", "sklearn", "scipy", "pandas", "ipywidgets", "IPython", "transformers")
 
 
 @dataclass(frozen=True)

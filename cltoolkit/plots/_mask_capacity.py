@@ -1,5 +1,7 @@
 """Who owns how much of each layer, and what is left."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -13,7 +15,7 @@ WIDE = 0.05  # of a bar, from which a part has room for its number
 CHANCE = "#D55E00"
 
 
-def mask_capacity(run_or_masks: Given, *, ax: Axes | None = None) -> Axes:
+def mask_capacity(run_or_masks: Given, *, names: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
     """What each task took of each layer, as shares of a bar: its weights that no earlier mask holds, and the free rest.
 
     A red mark shows how much of a layer would be in use if masks of the same sizes were independent: a bar that ends
@@ -21,18 +23,20 @@ def mask_capacity(run_or_masks: Given, *, ax: Axes | None = None) -> Axes:
 
     Args:
         run_or_masks: a Run of SupSup or ExSSNeT; or a learner of masks, or its `masks`.
+        names: of the tasks, where masks or a learner are given; numbers by default. A Run knows its own.
         ax: axes to draw on; new ones by default.
 
     Returns:
         The axes; `alt_text` tells what they show.
 
     Raises:
-        ValueError: if the run has no masks, or no task is learned.
+        ValueError: if the run has no masks, or no task is learned; or if names are not as many as tasks, or came with a
+            Run.
 
     Example:
         >>> cl.plots.mask_capacity(run)  # doctest: +SKIP
     """
-    held = census(run_or_masks)
+    held = census(run_or_masks, names)
     L = len(held.layers)
     ax = axes(ax, height=float(np.clip(1.4 + 0.42 * L, 2.4, 8.5)))
     ends = np.concatenate([np.zeros((1, L)), np.cumsum(held.exclusive, axis=0) / held.sizes])
@@ -95,11 +99,11 @@ def _words(held: Census) -> str:
     T, P = len(held.names), held.sizes.sum()
     owned, chance = held.exclusive.sum() / P, (held.used_by_chance[-1] * held.sizes).sum() / P
     by_layer = held.exclusive.sum(0) / held.sizes
-    fullest = int(np.argmax(by_layer))
+    fullest, names = int(np.argmax(by_layer)), labels(held.names, 24)
     return (
         f"Capacity{f' of {held.heading}' if held.heading else ''} after {plural(T)}: {percent(owned)} of "
         f"{count(P)} weights are in use, {percent(1 - owned)} are free; independent masks of these sizes would use "
         f"{percent(chance)}. The fullest of {plural(len(by_layer), 'layer')} is {held.layers[fullest]}, "
-        f"{percent(by_layer[fullest])} used. The first task owns {percent(held.exclusive[0].sum() / P)} of "
-        f"the weights, the last {percent(held.exclusive[-1].sum() / P)}."
+        f"{percent(by_layer[fullest])} used. The first task, {names[0]}, owns {percent(held.exclusive[0].sum() / P)} "
+        f"of the weights, the last, {names[-1]}, {percent(held.exclusive[-1].sum() / P)}."
     )

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from .. import metrics
-from ._axes import axes, describe, legend_beside, marker, open_frame, short, style
+from ._axes import axes, describe, labels, legend_beside, marker, open_frame, short, style
 from ._interval_axes import plural
 from ._mask_axes import heading, key, plain, plain_ticks
 from ._mask_record import Census, Given, Numbers, census
@@ -14,7 +14,9 @@ from ._mask_record import Census, Given, Numbers, census
 Several = Given | Sequence[Given]
 
 
-def exclusive_share(run_or_runs: Several | Mapping[str, Several], *, ax: Axes | None = None) -> Axes:
+def exclusive_share(
+    run_or_runs: Several | Mapping[str, Several], *, names: Sequence[str] | None = None, ax: Axes | None = None
+) -> Axes:
     """100 |M_t ∩ U_t−1| / |M_t|: the share of each mask that earlier masks hold, and so may not be trained again.
 
     The rest, 100 % less this share, is exclusive. A dotted line shows independent masks of the same sizes, for which
@@ -24,19 +26,21 @@ def exclusive_share(run_or_runs: Several | Mapping[str, Several], *, ax: Axes | 
     Args:
         run_or_runs: a Run of SupSup or ExSSNeT, or a learner of masks, or its `masks`; several seeds of one in a
             sequence; or a mapping from names to these, a line each.
+        names: of the tasks, where masks or learners are given; numbers by default. A Run knows its own.
         ax: axes to draw on; new ones by default.
 
     Returns:
         The axes; `alt_text` tells what they show.
 
     Raises:
-        ValueError: if none came, a run has no masks, or seeds of one line differ in their number of tasks.
+        ValueError: if none came, a run has no masks, or seeds of one line differ in their number of tasks; or if names
+            are not as many as the tasks of each, or came with a Run.
 
     Example:
         >>> cl.plots.exclusive_share({"d = 0.02": sparse, "d = 0.1": dense})  # doctest: +SKIP
     """
     kinds = run_or_runs if isinstance(run_or_runs, Mapping) else {"": run_or_runs}
-    lines = {name: [census(run) for run in _listed(runs)] for name, runs in kinds.items()}
+    lines = {name: [census(run, names) for run in _listed(runs)] for name, runs in kinds.items()}
     if not all(lines.values()) or not lines:
         raise ValueError("no runs came: give at least one Run of SupSup or ExSSNeT, or its masks")
     ax = axes(ax)
@@ -75,7 +79,7 @@ def _line(ax: Axes, i: int, n: int, name: str, members: list[Census]) -> str:
     ax.plot(
         t, null, color=look["color"] if n > 1 else "#6b6b6b", linestyle=":", linewidth=1, label=by_chance, zorder=1.5
     )
-    return _words(name, center, null)
+    return _words(name, center, null, labels(members[0].names, 24)[-1])
 
 
 def reused(held: Census) -> Numbers:
@@ -91,11 +95,11 @@ def reused_by_chance(held: Census) -> Numbers:
     return np.where(size > 0, expected / np.maximum(size, 1), np.nan)
 
 
-def _words(name: str, center: Numbers, null: Numbers) -> str:
+def _words(name: str, center: Numbers, null: Numbers, last: str) -> str:
     of = f"{short(name, 34)}: " if name else ""
     if len(center) < 2:
         return f"{of}The first mask is all its own."
     return (
-        f"{of}{np.nanmean(center[1:]):.1f} % on average from the second task on, {center[-1]:.1f} % of the last mask; "
-        f"independent masks would share {np.nanmean(null[1:]):.1f} % and {null[-1]:.1f} %."
+        f"{of}{np.nanmean(center[1:]):.1f} % on average from the second task on, {center[-1]:.1f} % of the last mask, "
+        f"that of {last}; independent masks would share {np.nanmean(null[1:]):.1f} % and {null[-1]:.1f} %."
     )

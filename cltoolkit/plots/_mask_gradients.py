@@ -10,7 +10,7 @@ from torch import Tensor
 from ._axes import INK, axes, describe, open_frame, short
 from ._interval_axes import plural
 from ._mask_axes import plain_ticks
-from ._mask_record import Numbers
+from ._mask_record import Numbers, task_names
 from ._points import array
 
 TRUE, OTHER = "#0072B2", "#cfcfcf"  # dark and light in grey, too
@@ -79,10 +79,7 @@ def _read(gradients: ArrayLike | Tensor, true: int | None, names: Sequence[str] 
     T = values.shape[1]
     if true is not None and not 0 <= true < T:
         raise ValueError(f"expected `true` to be 0 to {T - 1}, one of the tasks; got {true}")
-    called = [f"task {i + 1}" for i in range(T)] if names is None else list(names)
-    if len(called) != T:
-        raise ValueError(f"expected a name for each of {T} tasks; got {len(called)}")
-    return values, called
+    return values, task_names(T, names)
 
 
 def _mean(steepness: Numbers) -> Numbers:

@@ -1,5 +1,6 @@
 """How many weights the masks of two tasks share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,14 @@ from ._record import title
 COSINE = "|M_i ∩ M_j| / √(|M_i| |M_j|)"
 
 
-def mask_overlap(run_or_masks: Given, *, layer: str | None = None, chance: bool = True, ax: Axes | None = None) -> Axes:
+def mask_overlap(
+    run_or_masks: Given,
+    *,
+    layer: str | None = None,
+    chance: bool = True,
+    names: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Which tasks use the same weights: |M_i ∩ M_j| / √(|M_i| |M_j|), 1 for equal masks and 0 for disjoint ones.
 
     Independent masks of density d share d by chance. With that taken off, layer by layer, colors part at zero: blue
@@ -27,19 +35,21 @@ def mask_overlap(run_or_masks: Given, *, layer: str | None = None, chance: bool 
         run_or_masks: a Run of SupSup or ExSSNeT; or a learner of masks, or its `masks`.
         layer: of the masks of a learner, the one to look at; all of them by default.
         chance: whether what independent masks of these sizes would share is taken off.
+        names: of the tasks, where masks or a learner are given; numbers by default. A Run knows its own.
         ax: axes to draw on; new ones by default.
 
     Returns:
         The axes; `alt_text` tells what they show.
 
     Raises:
-        ValueError: if a run has no masks, or `layer` is unknown, or asked of a Run, which keeps whole masks alone.
+        ValueError: if a run has no masks, or `layer` is unknown, or asked of a Run, which keeps whole masks alone;
+            or if names are not as many as tasks, or came with a Run.
 
     Example:
         >>> cl.plots.mask_overlap(run)  # doctest: +SKIP
         >>> cl.plots.mask_overlap(learner, layer="head.weight", chance=False)  # doctest: +SKIP
     """
-    pairs = _pairs(run_or_masks, layer)
+    pairs = _pairs(run_or_masks, layer, names)
     T = len(pairs.names)
     values = pairs.cosine - pairs.expected if chance else pairs.cosine
     own = np.eye(T, dtype=bool)
@@ -74,17 +84,17 @@ class Pairs:
     layer: str
 
 
-def _pairs(given: Given, layer: str | None) -> Pairs:
+def _pairs(given: Given, layer: str | None, names: Sequence[str] | None) -> Pairs:
     if isinstance(given, Masks | Masked):
         masks = masks_of(given)
-        held = census(masks)
+        held = census(masks, names)
         where = _layers(held, layer)
         return _normalized(array(overlap(masks, layer, normalize=False)), held, where, layer or "")
     if layer is not None:
         raise ValueError(
             f"{title(given)} keeps the overlap of whole masks alone; for layer {layer!r} give the learner or its masks"
         )
-    held = census(given)
+    held = census(given, names)
     return _normalized(rows(given, "overlap")[:, : len(held.kept)], held, list(range(len(held.layers))), "")
 
 

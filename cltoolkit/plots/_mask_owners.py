@@ -1,5 +1,7 @@
 """One layer's weights, each in the color of the task that owns it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -7,17 +9,22 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ..masks import Masks, owners
-from ._axes import axes, describe
+from ._axes import axes, describe, labels
 from ._interval_axes import plural
 from ._mask_axes import PAPER, heading, owner_bar, owner_colors, percent
-from ._mask_record import Masked, masks_of
+from ._mask_record import Masked, masks_of, task_names
 
 ROWS, COLUMNS = 200, 400  # cells at most, that the eye and the screen can tell apart
 FREE = -1
 
 
 def weight_owners(
-    masks_or_learner: Masks | Masked, layer: str, *, upto: int | None = None, ax: Axes | None = None
+    masks_or_learner: Masks | Masked,
+    layer: str,
+    *,
+    upto: int | None = None,
+    names: Sequence[str] | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """One layer's weights as a grid, outputs by inputs, each in the color of the first task whose mask holds it.
 
@@ -28,19 +35,21 @@ def weight_owners(
         masks_or_learner: a learner of masks, or its `masks`.
         layer: the layer's name, such as "0.weight".
         upto: how many tasks to look at, from 1 on; all of them by default.
+        names: of all tasks learned; numbers by default.
         ax: axes to draw on; new ones by default.
 
     Returns:
         The axes; `alt_text` tells what they show.
 
     Raises:
-        ValueError: if no task is learned, or there is no such layer, or not so many tasks.
+        ValueError: if no task is learned, or there is no such layer, or not so many tasks, or names are not as many as
+            tasks.
 
     Example:
         >>> cl.plots.weight_owners(learner, "0.weight", upto=2)  # doctest: +SKIP
     """
     masks = masks_of(masks_or_learner)
-    t = _checked(masks, layer, upto)
+    t, called = _checked(masks, layer, upto), task_names(len(masks), names)
     grid = _grid(masks, layer, t)
     out, inputs, kernel = grid.shape
     steps = -(-out // ROWS), -(-inputs // max(1, COLUMNS // kernel))
@@ -54,9 +63,9 @@ def weight_owners(
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=6))
     _axis_names(ax, masks, layer, steps)
-    owner_bar(ax, [f"task {i + 1}" for i in range(len(masks))])
+    owner_bar(ax, called)
     heading(ax, layer, f"{percent((grid == FREE).mean())} free after {plural(t)}")
-    return describe(ax, _words(grid, layer, t, steps))
+    return describe(ax, _words(grid, layer, labels(called, 24)[:t], steps))
 
 
 def _checked(masks: Masks, layer: str, upto: int | None) -> int:
@@ -92,8 +101,8 @@ def _nth(n: int) -> str:
     return f"{n}{({1: 'st', 2: 'nd', 3: 'rd'}).get(n % 10, 'th') if n % 100 not in (11, 12, 13) else 'th'}"
 
 
-def _words(grid: NDArray[np.int64], layer: str, t: int, steps: tuple[int, int]) -> str:
-    out, inputs, kernel = grid.shape
+def _words(grid: NDArray[np.int64], layer: str, names: list[str], steps: tuple[int, int]) -> str:
+    (out, inputs, kernel), t = grid.shape, len(names)
     counts = np.bincount(grid[grid != FREE], minlength=t)
     drawn = " Every weight is a cell."
     if max(steps) > 1:
@@ -102,6 +111,6 @@ def _words(grid: NDArray[np.int64], layer: str, t: int, steps: tuple[int, int]) 
     most, free = int(np.argmax(counts)), (grid == FREE).mean()
     return (
         f"Owners of the {out} by {inputs * kernel} weights of layer {layer} after {plural(t)}: {percent(free)} are "
-        f"free, task {most + 1} owns the most, {percent(counts[most] / grid.size)}, and task {t} the last "
+        f"free, {names[most]} owns the most, {percent(counts[most] / grid.size)}, and {names[-1]} the last "
         f"{percent(counts[-1] / grid.size)}.{drawn}"
     )

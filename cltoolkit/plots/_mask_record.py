@@ -1,5 +1,6 @@
 """What plots of masks read: the counts that a Run kept, or the masks themselves."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -91,18 +92,39 @@ def learned(run: Related) -> int:
     return 0
 
 
-def census(given: Given) -> Census:
-    """The counts of a run, or of masks."""
+def task_names(T: int, names: Sequence[str] | None) -> list[str]:
+    """What T tasks are called: the names given, or their numbers.
+
+    Raises:
+        ValueError: if names are not as many as tasks.
+    """
+    called = [f"task {t + 1}" for t in range(T)] if names is None else list(names)
+    if len(called) != T:
+        raise ValueError(f"expected a name for each of {T} tasks; got {len(called)}: name them in the order learned")
+    return called
+
+
+def census(given: Given, names: Sequence[str] | None = None) -> Census:
+    """The counts of a run, or of masks, whose tasks may be given names.
+
+    Raises:
+        ValueError: if there are no masks, or names do not fit them, or came with a run.
+    """
     if isinstance(given, Masks | Masked):
-        return _counted(masks_of(given))
+        return _counted(masks_of(given), names)
+    if names is not None:
+        raise ValueError(
+            f"expected `names` with a learner or its masks alone; {title(given)} is a Run, which knows the names of "
+            "its tasks: leave `names` out"
+        )
     kept, exclusive, sizes = (rows(given, name) for name in ("kept", "exclusive", "layer_sizes"))
     layers = [f"layer {i + 1}" for i in range(kept.shape[1])]
     return Census(kept, exclusive, sizes[-1], list(given.task_names)[: len(kept)], layers, title(given))
 
 
-def _counted(masks: Masks) -> Census:
-    names = [f"task {t + 1}" for t in range(len(masks))]
+def _counted(masks: Masks, names: Sequence[str] | None) -> Census:
+    called = task_names(len(masks), names)
     sizes = np.array(masks.layout.sizes, dtype=np.float64)
     return Census(
-        array(masks.counts()), array(exclusive_masks(masks).counts()), sizes, names, list(masks.layout.names), ""
+        array(masks.counts()), array(exclusive_masks(masks).counts()), sizes, called, list(masks.layout.names), ""
     )

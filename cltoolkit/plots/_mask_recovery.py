@@ -12,7 +12,7 @@ from ._axes import COLORS, FEW, axes, describe, open_frame, short
 from ._interval_axes import plural
 from ._interval_record import Look
 from ._mask_axes import key, plain
-from ._mask_record import Numbers
+from ._mask_record import Numbers, task_names
 from ._points import array
 
 OTHER = "#bdbdbd"
@@ -121,10 +121,7 @@ def _names(distances: Numbers, true: int | None, names: Sequence[str] | None) ->
         raise ValueError("no masks were kept to compare with; build the learner with HopSupSup(keep_masks=True)")
     if true is not None and not 0 <= true < T:
         raise ValueError(f"expected `true` to be 0 to {T - 1}, one of the tasks; got {true}")
-    called = [f"task {j + 1}" for j in range(T)] if names is None else list(names)
-    if len(called) != T:
-        raise ValueError(f"expected a name for each of {T} tasks; got {len(called)}")
-    return called
+    return task_names(T, names)
 
 
 def _steps(ax: Axes, count: int) -> None:

@@ -206,6 +206,66 @@ def test_no_masks_yet_teaches(plot):
         plot(Masks(made_masks.bits[:0], made_masks.layout))
 
 
+NAMED = {
+    "mask_overlap": plots.mask_overlap,
+    "mask_overlap_layer": lambda given, **names: plots.mask_overlap(given, layer="2.weight", **names),
+    "mask_capacity": plots.mask_capacity,
+    "exclusive_share": plots.exclusive_share,
+    "weight_owners": lambda given, **names: plots.weight_owners(given, "0.weight", **names),
+}
+every_named = pytest.mark.parametrize("plot", NAMED.values(), ids=NAMED)
+
+
+def drawn(ax):
+    """All texts beside the axes and their bar, as they are once drawn."""
+    ax.figure.draw_without_rendering()
+    return [text for part in ax.figure.axes for text in (*part.get_xticklabels(), *part.get_yticklabels())]
+
+
+@every_named
+@pytest.mark.parametrize("kind", [made.masks, learner])
+def test_tasks_of_masks_are_called_by_the_names_given(plot, kind):
+    """In the picture and in words; by their numbers where none are given."""
+    for names, given in (["task 1", "task 2"], {}), (["cats", "dogs"], {"names": ("cats", "dogs")}):
+        ax = plot(kind(2), **given)
+        assert set(names) <= {text.get_text() for text in drawn(ax)}
+        assert names[1] in plots.alt_text(ax)
+        assert ("task 1" in plots.alt_text(ax)) <= (not given)
+
+
+@every_named
+def test_names_given_are_shown_as_text(plot):
+    """Neither a formula nor markup."""
+    names = ["$a_b$ <img>", r"_\frac{$1$}", "x & $y^2$"]
+    ax = plot(made.masks(3), names=names)
+    shown = [text for text in drawn(ax) if text.get_text() in names]
+    assert {text.get_text() for text in shown} == set(names)
+    assert not any(text.get_parse_math() for text in shown)
+    assert any(name in plots.alt_text(ax) for name in names)
+
+
+@every_named
+@pytest.mark.parametrize("names", [[], ["a", "b"], ["a", "b", "c", "d"]], ids=len)
+def test_names_are_as_many_as_tasks(plot, names):
+    with pytest.raises(ValueError, match=f"a name for each of 3 tasks; got {len(names)}: name them in the order"):
+        plot(made.masks(3), names=names)
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("plot", [plots.mask_overlap, plots.mask_capacity, plots.exclusive_share])
+def test_a_run_knows_the_names_of_its_tasks(plot):
+    with pytest.raises(ValueError, match="seed 0 is a Run, which knows the names of its tasks: leave `names` out"):
+        plot(made.a_run(2), names=["a", "b"])
+
+
+def test_owners_are_told_by_name():
+    """As many tasks are told of as are looked at; all of them are beside the grid."""
+    ax = plots.weight_owners(made.masks(3), "0.weight", upto=2, names=["cats", "dogs", "birds"])
+    assert "and dogs the last" in plots.alt_text(ax)
+    assert "birds" not in plots.alt_text(ax)
+    assert "birds" in {text.get_text() for text in drawn(ax)}
+
+
 # Each by itself.
 
 
