@@ -33,7 +33,7 @@ def compare(
     kind: str,
     studies: Mapping[str, S],
     names: Iterable[str],
-    trained: Callable[[S, str, int, bool], dict[str, float]],
+    trained: Callable[[S, str, int, bool], dict[str, Any]],
     text: Callable[[Mapping[str, Any]], str],
     *,
     quick: bool,

@@ -43,6 +43,7 @@ class Study:
         eval_every: steps between looks at test accuracy; None for none.
         paired: pairs of labels (this, against that) whose accuracies are compared seed by seed.
         data: the folder that $CLTOOLKIT_DATA must hold.
+        by_task: whether the accuracy on each task is told.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Study:
     paired: tuple[tuple[str, str], ...] = ()
     data: str = ""
     note: str = ""
+    by_task: bool = False
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -146,6 +148,7 @@ STUDIES = {
         batch=64,
         seeds=(0,),
         data="text",
+        by_task=True,
     ),
 }
 
@@ -155,7 +158,7 @@ def run(names: Iterable[str], *, quick: bool = False, out: Path | None = None) -
     compare("masked", STUDIES, names, _trained, _text, quick=quick, out=out)
 
 
-def _trained(study: Study, label: str, seed: int, quick: bool) -> dict[str, float]:
+def _trained(study: Study, label: str, seed: int, quick: bool) -> dict[str, Any]:
     """One run, in numbers."""
     sequence = study.sequence(seed)[: 3 if quick else None]
     learner, begin = study.learners[label](study.net(sequence)), time.perf_counter()
@@ -170,7 +173,8 @@ def _trained(study: Study, label: str, seed: int, quick: bool) -> dict[str, floa
         eval_every=study.eval_every,
     )
     values = metrics.table(record)
-    numbers = {"accuracy": values["acc"], "bwt": values["bwt"], "seconds": time.perf_counter() - begin}
+    numbers: dict[str, Any] = {"accuracy": values["acc"], "bwt": values["bwt"], "seconds": time.perf_counter() - begin}
+    numbers["by_task"] = dict(zip(record.task_names, record.accuracy[-1].tolist(), strict=True))
     if study.eval_every:
         numbers |= _speed(record)
     if isinstance(learner, MaskLearner):
@@ -200,7 +204,7 @@ def _masks(learner: MaskLearner) -> dict[str, float]:
 def _text(every: Mapping[str, Any]) -> str:
     """All studies in Markdown."""
     parts = [
-        "# Masks\n\nMeans over seeds. Backward transfer is 0 exactly where nothing can be forgotten: hashes of what "
+        "# What masks reach\n\nMeans over seeds. Backward transfer is 0 exactly where nothing can be forgotten: hashes of what "
         "answers each task were compared after the last. Differences are paired by seed, with their 95 % interval "
         "(Student), in points; **bold** where it leaves out 0."
     ]
@@ -209,12 +213,13 @@ def _text(every: Mapping[str, Any]) -> str:
         shown = [m for m in MEASURES if any(m in numbers for runs in one["runs"].values() for numbers in runs.values())]
         columns = ["learner", *(MEASURES[measure] for measure in shown), "unchanged", "seconds", "seeds"]
         rows = [_row(label, runs, shown) for label, runs in one["runs"].items()]
+        tasks = [_by_task(label, runs) for label, runs in one["runs"].items() if study.by_task]
         pairs = [_pair(one["runs"], *pair, shown) for pair in study.paired if all(p in one["runs"] for p in pair)]
         parts.append(
             f"## {one['title']}\n\n`python -m benchmarks masked_{name}`; {study.epochs} epochs, batch {study.batch}; "
             f"{write_facts(one['environment'])}\n{study.note}\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"
             + "\n".join(rows)
-            + ("\n\n" + "\n".join(pairs) if pairs else "")
+            + ("\n\n" + "\n".join([*tasks, *pairs]) if tasks or pairs else "")
         )
     return "\n\n".join(parts) + "\n"
 
@@ -225,6 +230,12 @@ def _row(label: str, runs: Mapping[str, Mapping[str, float]], shown: Iterable[st
     proof = "" if None in proofs else ("yes" if all(proofs) else "**no**")
     seconds = np.mean([numbers["seconds"] for numbers in runs.values()])
     return f"| {label} | {' | '.join(cells)} | {proof} | {seconds:.0f} | {len(runs)} |"
+
+
+def _by_task(label: str, runs: Mapping[str, Mapping[str, Any]]) -> str:
+    """Accuracy on each task."""
+    every = [numbers["by_task"] for numbers in runs.values()]
+    return f"- {label}: " + ", ".join(f"{name} {np.mean([one[name] for one in every]):.3f}" for name in every[0])
 
 
 def _cell(measure: str, values: list[float | None]) -> str:
