@@ -204,9 +204,9 @@ def _masks(learner: MaskLearner) -> dict[str, float]:
 def _text(every: Mapping[str, Any]) -> str:
     """All studies in Markdown."""
     parts = [
-        "# What masks reach\n\nMeans over seeds. Backward transfer is 0 exactly where nothing can be forgotten: hashes of what "
-        "answers each task were compared after the last. Differences are paired by seed, with their 95 % interval "
-        "(Student), in points; **bold** where it leaves out 0."
+        "# What masks reach\n\nMeans over seeds. Backward transfer is 0 exactly where nothing can be forgotten: hashes "
+        "of what answers each task were compared after the last. Differences are paired by seed, with their 95 % "
+        "interval (Student), in points; **bold** where it leaves out 0."
     ]
     for name, one in every.items():
         study = STUDIES[name]

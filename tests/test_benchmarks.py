@@ -138,6 +138,19 @@ def test_every_way_of_guiding_runs(benchmarks: Callable[[str], ModuleType], tmp_
     assert list(found["split_digits"]["runs"]) == list(benchmarks("guidance").WAYS)
 
 
+def test_what_masks_reach_is_measured_seed_by_seed(benchmarks: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    """Every learner at every density, and a table that says who forgot."""
+    benchmarks("__main__").main(["masked_split_digits", "--quick", "--out", str(tmp_path)])
+    found = json.loads((tmp_path / "masked.json").read_text("utf-8"))["split_digits"]["runs"]
+    assert list(found) == list(benchmarks("masked").STUDIES["split_digits"].labels)
+    for label, runs in found.items():
+        assert runs["0"]["unchanged"] == (not label.startswith("SSNeT"))
+        assert set(runs["0"]["by_task"]) == {"0/1", "2/3", "4/5"}
+    text = (tmp_path / "masked.md").read_text("utf-8")
+    assert "| SSNeT 0.1 |" in text
+    assert "**no**" in text
+
+
 def test_agreement_runs_and_keeps_nothing_of_it(benchmarks: Callable[[str], ModuleType], tmp_path: Path) -> None:
     """What --quick computes must not be taken for the real thing later."""
     study = benchmarks("agreement")
