@@ -4,7 +4,7 @@ import copy
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -88,6 +88,8 @@ class Stateless:
         size: P, how many scalars they hold.
         frozen: names of the frozen parameters.
         buffers: names of the buffers (batch-norm statistics).
+        by_batch: to be put over params, `params | net.by_batch`: batch norm then takes the statistics of the batch,
+            in evaluation mode too, and stores none. Empty where there is no batch norm.
         head: name of the head; `head_names` of its parameters.
         weights: "drawn" or "given".
 
@@ -118,6 +120,8 @@ class Stateless:
         self.shapes: Shapes = {name: p.shape for name, p in module.named_parameters() if p.requires_grad}
         self.size = sum(shape.numel() for shape in self.shapes.values())
         self.buffers = tuple(name for name, _ in module.named_buffers())
+        moving = [name for name in self.buffers if name.endswith(("running_mean", "running_var"))]
+        self.by_batch = cast(Params, dict.fromkeys(moving))  # None in the place of each
         prefix = f"{self.head}." if self.head else ""  # a module that is one linear layer is all head
         self.head_names = tuple(name for name in self.shapes if name.startswith(prefix))
         _check_frozen(self.frozen, prefix, self.shapes)

@@ -13,8 +13,8 @@ from torch.optim import Optimizer
 
 from ..params import Params, Stateless
 from ..randomness import stream
-from ..tasks import Scenario, Task, closed, squared_error
-from ._inference import Finder, by_doubt, relative_entropy
+from ..tasks import Scenario, Task, closed, relative_entropy, squared_error
+from ._inference import Finder, by_doubt
 
 __all__ = ["Learner", "Phase", "check_between", "check_choice", "check_positive"]
 

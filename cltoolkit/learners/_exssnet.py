@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..masks import Densities, KNNInitializer, placed
+from ..masks import Densities, Initialization, KNNInitializer, placed
 from ..params import Params, Stateless
 from ..tasks import Task
 from ._base import Phase, check_positive
 from ._descent import Method, Schedule
 from ._donors import Keep
 from ._mask_inference import Objective, Search
-from ._mask_learner import Initialization, LossOver, MaskLearner, Rule
+from ._mask_learner import LossOver, MaskLearner, Rule
 
 __all__ = ["CapacityWarning", "ExSSNeT"]
 

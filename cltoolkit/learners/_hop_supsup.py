@@ -1,7 +1,7 @@
 """HopSupSup: masks of units, all kept in one Hopfield network, and found again by the inputs alone."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, cast, final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor, nn
@@ -274,9 +274,8 @@ class HopSupSup(Learner):
         return torch.stack([*masks, self._mask()] if self.learning else masks)
 
     def _answer(self, gains: Tensor, x: Tensor) -> Tensor:
-        """All logits, normalized by the batch: in evaluation, a batch norm given no statistics takes its input's."""
-        none = dict.fromkeys(name for name in self.net.buffers if name.endswith(("running_mean", "running_var")))
-        return self.net(self._with(gains, cast(Params, self.statistics.values() | none)), x)
+        """All logits, normalized by the batch."""
+        return self.net(self._with(gains, self.statistics.values() | self.net.by_batch), x)
 
     def finder(self) -> Finder:
         """What recovers a mask for the inputs given, at least 2 and all of one task, and answers them with it.

@@ -10,7 +10,7 @@ from torch.func import vmap
 from ..params import Params, Stateless
 from ..tasks import closed
 
-__all__ = ["Finder", "by_doubt", "relative_entropy"]
+__all__ = ["Finder", "by_doubt"]
 
 # Inputs (n, *input_shape) → the task (n,) that each seems to come from, and the output unit (n,) that answers it.
 Finder = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -51,18 +51,3 @@ def by_doubt(learner: _Doubting) -> Finder:
         return torch.cat(tasks), torch.cat(units)
 
     return infer
-
-
-def relative_entropy(logits: Tensor) -> Tensor:
-    """Entropy of the softmax of logits `(*, k)`, divided by its maximum, so that few classes are no advantage: `(*,)`.
-
-    Units with a logit of -inf do not count.
-
-    Example:
-        >>> relative_entropy(torch.tensor([[0.0, 0.0, -torch.inf], [9.0, -9.0, -9.0]])).round(decimals=3)
-        tensor([1., 0.])
-    """
-    log_p = logits.log_softmax(-1)
-    entropy = -(log_p.exp() * log_p.nan_to_num(neginf=0.0)).sum(-1)
-    classes = torch.isfinite(logits).sum(-1)
-    return entropy / classes.log().clamp_min(1e-9)

@@ -12,6 +12,7 @@ from ..intervals import fingerprint
 from ..masks import (
     Chunks,
     Densities,
+    Initialization,
     KNNInitializer,
     Layout,
     Masks,
@@ -19,11 +20,11 @@ from ..masks import (
     Threshold,
     TopK,
     Verification,
+    base_weights,
     kept_counts,
     masked,
     pack_bits,
     random_scores,
-    signed_constant,
     under_masks,
 )
 from ..params import Params, Stateless
@@ -38,10 +39,9 @@ from ._shares import Shares
 from ._target import PerTask, Rest, Statistics
 from ._watched import Watched
 
-__all__ = ["Initialization", "LossOver", "MaskLearner", "Rule"]
+__all__ = ["LossOver", "MaskLearner", "Rule"]
 
 Rule = Literal["top_k", "threshold"]
-Initialization = Literal["signed_constant", "network"]
 LossOver = Literal["auto", "own", "all"]
 
 
@@ -157,8 +157,8 @@ class MaskLearner(Learner):
             >>> learner.verify()  # doctest: +SKIP
             Verification(5 of 5 tasks are answered by the bits they were learned with)
         """
-        now = [self._hash(t) for t in range(self.num_tasks)]
-        return Verification(tuple(row.hex() for row in map(_bytes, self.hashes)), tuple(now))
+        learned = (bytes(row).hex() for row in self.hashes.tolist())
+        return Verification(tuple(learned), tuple(self._hash(t) for t in range(self.num_tasks)))
 
     def infer(
         self,
@@ -198,19 +198,17 @@ class MaskLearner(Learner):
             self, method=self.inference, objective=self.objective, images=self.images, all_outputs=self._over_all
         )
 
+    @torch.no_grad()
     def _hash(self, t: int) -> str:
-        return fingerprint(self._params(t))
+        return fingerprint(self._own(t))
 
     # Its life, task by task
 
     def _start(self) -> None:
         initial = self.net.initial(self.seed, "weights")
         self.rest.set(initial, zero=self.initialization == "signed_constant")
-        if self.initialization == "network":
-            base = self.layout.pack(initial)
-        else:
-            base = signed_constant(self.layout, initial, kept=self.kept if self.scale_fan else None)
-        self.base = base.to(self.device)
+        kept = self.kept if self.scale_fan else None
+        self.base = base_weights(self.layout, initial, self.initialization, kept=kept).to(self.device)
         self.bits, self.hashes = self.bits[:0], self.hashes[:0]
         self.own_statistics = PerTask(self.net.buffers)
         self.record, self.shares = self._new_record(), Shares(len(self.layout.sizes))
@@ -274,7 +272,8 @@ class MaskLearner(Learner):
         loss = self._loss(logits, y)
         self.descent.set_step_size(self.optimizers[name], lr, self.steps, self.phase.steps)
         self.descend(name, loss)
-        self.watched.look(self.steps + 1, self.phase.steps, self._live(), self._answer)
+        if self.watched.due(self.steps + 1, self.phase.steps):
+            self.watched.offer(self._live(), self._answer)
         return {"loss": loss.detach()}
 
     def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
@@ -303,7 +302,7 @@ class MaskLearner(Learner):
     def _seal(self) -> None:
         """Ends the task: its statistics are its own from now on, and what answers it is hashed."""
         self.own_statistics.append(self.statistics.values())
-        digest = bytes.fromhex(fingerprint(self._own(self.num_tasks)))
+        digest = bytes.fromhex(self._hash(self.num_tasks))
         self.hashes = torch.cat([self.hashes, self.hashes.new_tensor(list(digest))[None]])
 
     # What it answers
@@ -355,7 +354,3 @@ class MaskLearner(Learner):
             **self.record.series(),
             **super().series(),
         }
-
-
-def _bytes(row: Tensor) -> bytes:
-    return bytes(row.tolist())

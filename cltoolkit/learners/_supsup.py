@@ -6,14 +6,14 @@ from typing import Any, Literal, final
 import torch
 from torch import Tensor, nn
 
-from ..masks import Densities, KNNInitializer
+from ..masks import Densities, Initialization, KNNInitializer
 from ..params import Stateless
 from ..tasks import Task
 from ._base import Phase, check_choice
 from ._descent import Method, Schedule
 from ._donors import Keep
 from ._mask_inference import Objective, Search
-from ._mask_learner import Initialization, LossOver, MaskLearner, Rule
+from ._mask_learner import LossOver, MaskLearner, Rule
 
 __all__ = ["SupSup"]
 

@@ -7,13 +7,23 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..masks import Layout, Masks, Superposition, masked, pack_bits, random_scores, signed_constant, task_gradients
+from ..masks import (
+    Initialization,
+    Layout,
+    Masks,
+    Superposition,
+    Threshold,
+    base_weights,
+    masked,
+    pack_bits,
+    random_scores,
+    task_gradients,
+)
 from ..params import Params, Stateless
 from ..tasks import Task
 from ._base import Learner, Phase, check_choice, check_positive
 from ._inference import Finder
 from ._mask_inference import Objective, Search, aim, answers, check_inference, mask_finder
-from ._mask_learner import Initialization
 from ._target import PerTask, Rest, Statistics
 
 __all__ = ["TaskFreeSupSup", "recognized"]
@@ -122,6 +132,7 @@ class TaskFreeSupSup(Learner):
         self.images = images
         self.lr = lr
         self.layout = Layout.of(self.net)
+        self.select = Threshold()
         size = self.layout.size
         self.scores = nn.Parameter(torch.zeros(size))
         self.register_buffer("base", torch.zeros(size))
@@ -147,9 +158,7 @@ class TaskFreeSupSup(Learner):
     def _start(self) -> None:
         initial = self.net.initial(self.seed, "weights")
         self.rest.set(initial, zero=self.initialization == "signed_constant")
-        network = self.initialization == "network"
-        base = self.layout.pack(initial) if network else signed_constant(self.layout, initial)
-        self.base = base.to(self.device)
+        self.base = base_weights(self.layout, initial, self.initialization).to(self.device)
         self.shelf = self.shelf[:0]
         self.own_statistics = PerTask(self.net.buffers)
         for name in ("task_of_mask", "mask_of_task", "allocated"):
@@ -171,7 +180,7 @@ class TaskFreeSupSup(Learner):
             self._decide(x)
         self._count += 1
         self.batches += 1
-        weights = masked(self.base, self.scores, (self.scores >= 0).to(self.base.dtype), signed=False)
+        weights = masked(self.base, self.scores, self.select(self.scores), signed=self.select.signed)
         logits = self.net(self._with(weights, self.statistics.values()), x, training=True)
         loss = self.loss(logits, y, range(logits.shape[1]))
         self._descend(loss)

@@ -40,26 +40,17 @@ class Watched(nn.Module):
         """A phase begins in which the tensors `live` are trained."""
         self.best = Best(live)
 
-    def look(
-        self,
-        step: int,
-        steps: int,
-        live: Mapping[str, Tensor],
-        answer: Callable[[Tensor], Tensor],
-    ) -> None:
-        """Every tenth of a phase: compares what is live now with the best.
+    def due(self, step: int, steps: int) -> bool:
+        """Whether it is time to compare, after `step` of the phase's `steps`; never where nobody knows their number."""
+        return steps > 0 and (step % max(1, steps // CHECKS) == 0 or step == steps)
+
+    def offer(self, live: Mapping[str, Tensor], answer: Callable[[Tensor], Tensor]) -> None:
+        """Compares what is live now with the best.
 
         Args:
-            step: how many steps of the phase are done.
-            steps: how many it has; 0 where nobody knows, and then nothing is compared.
             live: the tensors trained.
             answer: inputs → output units `(n,)`, or targets `(n, k)`.
         """
-        if steps and (step % max(1, steps // CHECKS) == 0 or step == steps):
-            self.offer(live, answer)
-
-    def offer(self, live: Mapping[str, Tensor], answer: Callable[[Tensor], Tensor]) -> None:
-        """Compares what is live now with the best."""
         if self.best is None or self.examples is None:
             return
         x, y = self.examples

@@ -4,7 +4,7 @@ from ._candidates import Chunks, under_masks
 from ._choice import Choice
 from ._density import Densities, erdos_renyi, kept_counts, num_kept
 from ._hopfield import code, energy, hebb, hebb_capacity, is_stored, settle, storkey, storkey_capacity
-from ._initial import random_scores, signed_constant
+from ._initial import Initialization, base_weights, random_scores, signed_constant
 from ._initializer import KNNInitializer
 from ._knn import knn_predict
 from ._layout import Layout
@@ -39,6 +39,7 @@ __all__ = [
     "Choice",
     "Chunks",
     "Densities",
+    "Initialization",
     "KNNInitializer",
     "Layout",
     "Masks",
@@ -47,6 +48,7 @@ __all__ = [
     "Threshold",
     "TopK",
     "Verification",
+    "base_weights",
     "binary",
     "capacity",
     "code",

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -10,7 +11,9 @@ from ..params import Params
 from ..randomness import stream
 from ._layout import Layout
 
-__all__ = ["random_scores", "signed_constant"]
+__all__ = ["Initialization", "base_weights", "random_scores", "signed_constant"]
+
+Initialization = Literal["signed_constant", "network"]
 
 
 def signed_constant(layout: Layout, initial: Params, *, kept: Sequence[int] | None = None) -> Tensor:
@@ -41,6 +44,19 @@ def signed_constant(layout: Layout, initial: Params, *, kept: Sequence[int] | No
         fan = layout.fan_in(name) * (1.0 if kept is None else kept[i] / shape.numel())
         parts.append(torch.where(initial[name] < 0, -1.0, 1.0).flatten() * math.sqrt(2 / fan))
     return torch.cat(parts)
+
+
+def base_weights(
+    layout: Layout, initial: Params, initialization: Initialization, *, kept: Sequence[int] | None = None
+) -> Tensor:
+    """W `(P,)`: `signed_constant`, or the network's `initial` weights as they are.
+
+    Example:
+        >>> layout = Layout({"weight": torch.Size([1, 2])})
+        >>> base_weights(layout, {"weight": torch.tensor([[-0.5, 3.0]])}, "network")
+        tensor([-0.5000,  3.0000])
+    """
+    return layout.pack(initial) if initialization == "network" else signed_constant(layout, initial, kept=kept)
 
 
 def random_scores(layout: Layout, seed: int, *key: int | str) -> Tensor:

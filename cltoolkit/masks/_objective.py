@@ -5,24 +5,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..tasks import entropy
+
 __all__ = ["Objective", "entropy", "over_real_units", "superfluous_energy"]
 
 # Logits (n, k) → what should be small (n,).
 Objective = Callable[[Tensor], Tensor]
-
-
-def entropy(logits: Tensor) -> Tensor:
-    """H = −Σ_c p_c log p_c with p = softmax(logits): `(*,)` of `(*, k)`; units with a logit of -inf do not count.
-
-    References:
-        Wortsman et al., Supermasks in Superposition, NeurIPS 2020, §3.3.
-
-    Example:
-        >>> entropy(torch.tensor([[1.0, 1.0], [1.0, -torch.inf]])).exp()
-        tensor([2., 1.])
-    """
-    log_p = logits.log_softmax(-1)
-    return -(log_p.exp() * log_p.nan_to_num(neginf=0.0)).sum(-1)
 
 
 def over_real_units(logits: Tensor, units: Tensor) -> Tensor:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import cast
 
 import torch
 from torch import Tensor
 from torch.func import grad, vmap
 
 from ..params import Params, Stateless
+from ..tasks import relative_entropy
 from ._layout import Layout
 from ._objective import Objective, entropy
 from ._packed import Masks, unpack_bits
@@ -84,11 +84,7 @@ class Superposition:
     @property
     def least_images(self) -> int:
         """How many images one decision needs: 2 where batch norm takes their statistics, or else 1."""
-        return 2 if self._moving else 1
-
-    @cached_property
-    def _moving(self) -> list[str]:
-        return [name for name in self.net.buffers if name.endswith(("running_mean", "running_var"))]
+        return 2 if self.net.by_batch else 1
 
     def logits(self, weights: Tensor, x: Tensor) -> Tensor:
         """`(n, k)` of x `(n, *input_shape)` under weights `(P,)`.
@@ -102,8 +98,7 @@ class Superposition:
                 "expected 2 images or more for one decision; got 1. Use more (`images=`), or the exhaustive method, "
                 "which asks each mask with its own statistics."
             )
-        # Without stored statistics batch norm takes those of the batch, in evaluation mode too: dropout stays off.
-        return self.net(self.layout.unpack(weights) | self.rest | cast(Params, dict.fromkeys(self._moving)), x)
+        return self.net(self.layout.unpack(weights) | self.rest | self.net.by_batch, x)
 
     def value(self, weights: Tensor, x: Tensor) -> Tensor:
         """The objective, in the mean over images `(n, *input_shape)`."""
@@ -237,11 +232,7 @@ def _answer(superposition: Superposition, own: Params, x: Tensor) -> Tensor:
 
 def _relative(logits: Tensor, units: Sequence[Sequence[int]]) -> Tensor:
     """The entropy of each task's own units, divided by its maximum: `(T, n)` of `(T, n, k)`."""
-    rows = [
-        entropy(own[:, list(of)]) / max(torch.tensor(len(of)).log().item(), 1e-9)
-        for own, of in zip(logits, units, strict=True)
-    ]
-    return torch.stack(rows)
+    return torch.stack([relative_entropy(own[:, list(of)]) for own, of in zip(logits, units, strict=True)])
 
 
 def exhaustive(

@@ -1,7 +1,7 @@
 """Many sets of weights on the same inputs: the features and logits of all of them in one pass."""
 
 from collections.abc import Iterable
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -36,12 +36,10 @@ def stacked_outputs(
         >>> features.shape, logits.shape
         (torch.Size([2, 5, 4]), torch.Size([2, 5, 2]))
     """
-    # Batch norm without stored statistics takes those of the batch, in evaluation mode too: dropout stays off.
-    left_out = [name for name in net.buffers if name.endswith(("running_mean", "running_var"))]
-    without = cast(Params, dict.fromkeys(left_out if statistics == "batch" else ()))
+    over = net.by_batch if statistics == "batch" else {}
 
     def outputs(own: Params) -> tuple[Tensor, Tensor]:
-        return net.both(own | without, x)
+        return net.both(own | over, x)
 
     count = len(next(iter(params.values())))
     if count == 1:  # a loop of one; convolutions are faster this way

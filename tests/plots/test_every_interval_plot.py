@@ -10,7 +10,12 @@ import made_intervals as made
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from plot_contract import (
+    draws_where_it_is_told,
+    is_drawn_with_tick_labels_apart,
+    makes_one_figure_of_column_width,
+    says_what_it_shows,
+)
 
 from cltoolkit import plots
 
@@ -64,19 +69,13 @@ def test_every_plot_of_intervals_is_here():
 
 @every_plot
 def test_draws_on_the_axes_given_and_nothing_else(plot):
-    before, ax = mpl.rcParams.copy(), Figure().subplots()
-    assert plot(4, ax=ax) is ax
+    ax = draws_where_it_is_told(plot)
     assert ax.has_data()
-    assert plt.get_fignums() == []
-    assert mpl.rcParams == before
 
 
 @every_plot
 def test_new_axes_are_one_figure_of_column_width(plot):
-    ax = plot(4)
-    assert plt.get_fignums() == [ax.figure.number]
-    assert ax.figure.get_size_inches()[0] <= 6.4
-    assert ax.figure.get_layout_engine() is not None
+    makes_one_figure_of_column_width(plot)
 
 
 @every_plot
@@ -84,9 +83,7 @@ def test_axes_are_labeled_and_told_in_words(plot):
     ax = plot(4)
     assert ax.get_xlabel()
     assert ax.get_ylabel() or any(text.get_text() for text in ax.get_yticklabels())
-    words = plots.alt_text(ax)
-    assert words.endswith(".")
-    assert "nan" not in words
+    words = says_what_it_shows(ax)
     assert "  " not in words
 
 
@@ -94,15 +91,7 @@ def test_axes_are_labeled_and_told_in_words(plot):
 @pytest.mark.parametrize("T", [1, 2, 21])
 def test_any_number_of_tasks_can_be_drawn(plot, T, caplog):
     """With long names that are alike up to the middle, drawn with warnings as errors, and tick labels apart."""
-    ax = plot(T)
-    ax.figure.draw_without_rendering()
-    assert not caplog.records
-    for axis in (ax.xaxis, ax.yaxis):
-        shown = [text for text in axis.get_ticklabels() if text.get_text() and text.get_rotation() in (0, 90)]
-        boxes = [text.get_window_extent().extents for text in shown]
-        assert not any(
-            a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3] for i, a in enumerate(boxes) for b in boxes[:i]
-        )
+    is_drawn_with_tick_labels_apart(plot(T), caplog)
 
 
 @pytest.mark.parametrize("name", ["intervals", "half_widths", "interval_widths", "nested_boxes", "certified_by_drift"])
