@@ -374,3 +374,18 @@ def test_a_frozen_weight_is_not_to_be_given():
 def test_what_does_not_fit_is_said(make, error, message):
     with seeded(0), pytest.raises(error, match=message):
         make()
+
+
+def test_by_batch_batch_norm_takes_the_statistics_of_the_batch_and_stores_none() -> None:
+    """As in training, but that dropout stays off."""
+    with seeded(0, "test"):
+        net = Stateless(nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Dropout(0.5), nn.Linear(6, 2)))
+        plain = Stateless(nn.Linear(4, 2))
+    params, x = net.initial(0), torch.linspace(-2, 2, 32).view(8, 4).sin()
+    before = {name: value.clone() for name, value in params.items()}
+    z = nn.functional.linear(x, params["0.weight"], params["0.bias"])
+    normed = (z - z.mean(0)) / (z.var(0, unbiased=False) + 1e-5).sqrt()
+    expected = nn.functional.linear(normed, params["3.weight"], params["3.bias"])
+    assert_close(net(params | net.by_batch, x), expected)
+    assert all(torch.equal(params[name], value) for name, value in before.items())
+    assert plain.by_batch == {}
