@@ -53,6 +53,7 @@ __all__ = [
     "orders",
     "pack",
     "plots",
+    "report",
     "restore",
     "resume",
     "sequences",
@@ -62,12 +63,17 @@ __all__ = [
     "train",
     "transferability",
     "unpack",
+    "widgets",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "plots":
-        return importlib.import_module(".plots", __name__)
+    if name in ("plots", "widgets"):
+        return importlib.import_module(f".{name}", __name__)
+    if name == "report":
+        from .report import report
+
+        return report
     if name == "__version__":
         from importlib.metadata import version
 

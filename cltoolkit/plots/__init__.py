@@ -7,7 +7,7 @@ Colors are told apart by the color-blind, and by line style or marker in grey.
 from ._agreement import agreement
 from ._anytime import anytime
 from ._average import average_so_far
-from ._axes import alt_text
+from ._axes import alt_text, theme
 from ._compare import compare
 from ._curves import curves
 from ._discrepancy import discrepancy
@@ -40,6 +40,7 @@ from ._mask_speed import learning_speed
 from ._mask_storage import mask_storage
 from ._matrix import accuracy_matrix
 from ._orders import orders, orders_measured
+from ._sheet import png, sheet
 from ._task_map import shepard, task_map
 from ._trajectories import embedding_trajectories
 from ._transfer_matrix import transfer_matrix
@@ -83,10 +84,13 @@ __all__ = [
     "orders",
     "orders_measured",
     "plasticity",
+    "png",
     "schedule",
+    "sheet",
     "shepard",
     "task_gradients",
     "task_map",
+    "theme",
     "transfer_matrix",
     "transfer_scatter",
     "trilateration",

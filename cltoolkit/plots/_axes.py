@@ -8,6 +8,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 WIDTH = 6.4  # inches, of new figures at most
@@ -18,17 +20,18 @@ FAINT = "#8c8c8c"
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 LINES = ("-", "--", "-.", ":", (0, (7, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 2)))
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+_DASHES = ((), (6, 3), (7, 2, 2, 2), (2, 2), (10, 3), (4, 2, 1, 2, 1, 2), (1, 3))  # LINES in pixels on and off
 FEW = len(COLORS)  # lines that can be named apart
 CROWD = 20  # tasks past which there is no room for each
 
 _ALT_TEXTS: WeakKeyDictionary[Axes, str] = WeakKeyDictionary()
 
 
-def alt_text(ax: Axes) -> str:
+def alt_text(ax: Axes | Figure) -> str:
     """What a plot shows, in words: for those who cannot see it, and for the `alt` of a page.
 
     Args:
-        ax: axes that a function of this room drew on.
+        ax: axes that a function of this room drew on; of a figure, all of its axes that have a text are read in turn.
 
     Returns:
         A few plain sentences.
@@ -36,9 +39,27 @@ def alt_text(ax: Axes) -> str:
     Raises:
         ValueError: if no function of this room drew on these axes.
     """
+    if isinstance(ax, Figure):
+        return " ".join(_ALT_TEXTS[each] for each in ax.axes if each in _ALT_TEXTS)
     if ax not in _ALT_TEXTS:
         raise ValueError("these axes have no alternative text: only functions of cltoolkit.plots give them one")
     return _ALT_TEXTS[ax]
+
+
+def theme() -> dict[str, Any]:
+    """Colors, dashes, markers and color maps in JSON's types, so that other views look like these plots.
+
+    Example:
+        >>> sorted(theme())
+        ['colors', 'dashes', 'diverging', 'markers', 'ordinal', 'sequential']
+    """
+    maps = {"sequential": "cividis", "diverging": "RdBu", "ordinal": "viridis"}
+    return {
+        "colors": list(COLORS),
+        "dashes": [list(_DASHES[i]) for i in range(FEW)],
+        "markers": list(MARKERS),
+        **{use: [to_hex(mpl.colormaps[name](i / 255)) for i in range(256)] for use, name in maps.items()},
+    }
 
 
 def describe(ax: Axes, text: str) -> Axes:
