@@ -10,7 +10,7 @@ from PIL import Image
 
 from ._axes import WIDTH
 
-__all__ = ["png", "sheet"]
+__all__ = ["Figure", "png", "sheet"]
 
 Panel = Callable[[Axes], Axes]
 SHADES = 64  # colors of a PNG: a third of the bytes, and no difference to see in charts

@@ -5,10 +5,12 @@ from ._evaluate import evaluate, infer_task
 from ._extend import restore
 from ._loop import Step, steps
 from ._rebuild import same_learner, same_sequence
+from ._session import Session, Settings
 from ._task_inference import TaskInference, task_inference
-from ._train import Settings, resume, train
+from ._train import resume, train
 
 __all__ = [
+    "Session",
     "Settings",
     "Step",
     "TaskInference",

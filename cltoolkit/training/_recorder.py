@@ -164,13 +164,21 @@ class Recorder:
     @contextmanager
     def _off_the_clock(self, t: int, device: torch.device) -> Iterator[None]:
         """Books the time until now to task t, and leaves out what happens inside."""
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        self.run.seconds[t] += time.perf_counter() - self._clock
+        self.stop_clock(t, device)
         try:
             yield
         finally:
-            self._clock = time.perf_counter()
+            self.start_clock()
+
+    def stop_clock(self, t: int, device: torch.device) -> None:
+        """Books the time until now to task t."""
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        self.run.seconds[t] += time.perf_counter() - self._clock
+
+    def start_clock(self) -> None:
+        """Counts from now on."""
+        self._clock = time.perf_counter()
 
 
 def events_file(run: Run) -> Path:

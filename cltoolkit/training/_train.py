@@ -1,68 +1,18 @@
-"""Training with a record: `train` and `resume` exhaust the loop and write down what it yields."""
+"""Training with a record: `train` and `resume` take a session to its end."""
 
 import os
-import shutil
 import warnings
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import torch
-
-from ..devices import pick_device
 from ..learners import Learner
-from ..records import Run, readable
+from ..records import Run
 from ..tasks import TaskSequence
-from ._checkpoint import latest, state_file
-from ._environment import environment, warn_of_other_machine
-from ._evaluate import evaluate
-from ._extend import extend
 from ._interrupt import interruption
-from ._loop import Position, Step, prepare, steps
+from ._loop import Step
 from ._progress import Progress
-from ._rebuild import describe, same_learner, same_sequence
-from ._recorder import Recorder
+from ._session import Device, Session, Settings
 
-__all__ = ["Settings", "resume", "train"]
-
-Device = torch.device | str | None
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a run is trained and recorded; the learner's own hyper-parameters are the learner's.
-
-    Attributes:
-        epochs: passes over the data of each task.
-        batch_size: examples per step, at most.
-        precision: "bf16" lets the target network compute in bfloat16 where autocast deems it safe; None for float32.
-        compile: whether `torch.compile` translates the target network.
-        eval_every: steps between test evaluations while training, for any-time metrics; None for none.
-        log_every: steps between logged losses.
-        checkpoint_every: steps between checkpoints within a task; None for none.
-        snapshots: whether the state after every task is kept (and not only after the last), as extending a run needs
-            it.
-    """
-
-    epochs: int = 20
-    batch_size: int = 32
-    precision: Literal["bf16"] | None = None
-    compile: bool = False
-    eval_every: int | None = None
-    log_every: int = 1
-    checkpoint_every: int | None = 500
-    snapshots: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "eval_every", "log_every", "checkpoint_every"):
-            value = vars(self)[name]
-            if value is None and name in ("eval_every", "checkpoint_every"):
-                continue
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"expected {name} to be a whole number of at least 1; got {value!r}")
-        if self.precision not in (None, "bf16"):
-            raise ValueError(f"expected precision=None or 'bf16'; got {self.precision!r}")
+__all__ = ["resume", "train"]
 
 
 def train(
@@ -121,23 +71,8 @@ def train(
         ((3, 2), 'finished')
     """
     settings = Settings(epochs, batch_size, precision, compile, eval_every, log_every, checkpoint_every, snapshots)
-    place = pick_device(device)
-    prepare(learner, sequence, seed=seed, device=place)
-    count = len(sequence)
-    run = Run(
-        accuracy=np.full((count + 1, count), np.nan),
-        config=describe(learner, sequence, asdict(settings), seed),
-        environment=environment(place),
-        seconds=np.zeros(count),
-        memory=np.full(count, np.nan),
-        path=None if out is None else _new_folder(Path(out), overwrite=overwrite),
-    )
-    sequence = sequence.to(place)
-    _apply(settings, learner)
-    run.accuracy[0] = evaluate(learner, sequence)
-    recorder = Recorder(run, log_every=settings.log_every)
-    recorder.save_state(learner, Position(), None if run.path is None else state_file(run.path, 0))
-    return _go_on(learner, sequence, recorder, settings, Position(), progress=progress)
+    session = Session.begin(learner, sequence, settings, seed=seed, out=out, device=device, overwrite=overwrite)
+    return _exhaust(session, progress=progress)
 
 
 def resume(
@@ -165,83 +100,32 @@ def resume(
         ValueError: if learner or sequence differ from the saved run's, or cannot be rebuilt and are not given.
     """
     run = Run.open(path)
-    folder = Path(path)
     extended = sequence is not None and len(sequence) > run.T
     if run.status == "finished" and not extended:
         return run
-    sequence, learner = same_sequence(run, sequence), same_learner(run, learner)
-    for draft in folder.rglob(".*.part"):  # what a killed run was writing
-        draft.unlink(missing_ok=True)
-    place = pick_device(device)
-    warn_of_other_machine(run, place)
-    sequence = sequence.to(place)
-    checkpoint = latest(folder)
-    with readable(folder / "run.json"):
-        settings = Settings(**run.config["training"])
-    _apply(settings, learner)
-    run.restore_arrays(checkpoint.arrays)
-    if len(sequence) > run.T:  # not `extended`: a first try may have widened the record, and died before the next state
-        extend(run, learner, sequence, place)
-    learner.restore(checkpoint.tensors, checkpoint.facts, device=place)
-    for task in sequence[: learner.num_tasks] if learner.num_tasks else ():
-        learner.remember(task)
-    recorder = Recorder.resumed(run, log_every=settings.log_every, written=checkpoint.events)
-    return _go_on(learner, sequence, recorder, settings, checkpoint.position, progress=progress)
+    return _exhaust(Session.reopen(run, learner=learner, sequence=sequence, device=device), progress=progress)
 
 
-def _go_on(
-    learner: Learner, sequence: TaskSequence, recorder: Recorder, settings: Settings, start: Position, *, progress: bool
-) -> Run:
-    """The loop from `start` to the end, or to Ctrl-C, with everything written down."""
-    run = recorder.run
-    todo = steps(
-        learner,
-        sequence,
-        seed=run.seed,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        device=learner.device,
-        start=start,
-    )
-    last: Step | None = None
+def _exhaust(session: Session, *, progress: bool) -> Run:
+    """Trains to the end, or to Ctrl-C."""
+    learner, sequence, settings, run = session.learner, session.sequence, session.settings, session.run
     with (
         interruption() as wished,
-        Progress(learner, sequence, settings.epochs, settings.batch_size, start, shown=progress) as bar,
+        Progress(learner, sequence, settings.epochs, settings.batch_size, session.start, shown=progress) as bar,
     ):
         try:
-            for last in todo:
-                recorder.log(last)
-                bar.step(last)
-                if last.ended:
-                    recorder.end_task(learner, sequence, last, snapshots=settings.snapshots)
-                    bar.task(last.task, run)
-                else:
-                    _look_in(learner, sequence, recorder, settings, last)
-                if wished() and last.next.task < len(sequence):
+            for step in session:
+                bar.step(step)
+                if step.ended:
+                    bar.task(step.task, run)
+                if wished() and step.next.task < len(sequence):
+                    session.interrupt()
+                    _say_interrupted(run, step)
                     break
-            else:
-                return recorder.finish("finished")
-        except BaseException:
-            recorder.finish("interrupted")  # the last saved state is whole; what the failed step left is not saved
+        except BaseException:  # a second Ctrl-C comes at any moment
+            session.abandon()
             raise
-    recorder.checkpoint(learner, last)
-    _say_interrupted(run, last)
-    return recorder.finish("interrupted")
-
-
-def _look_in(learner: Learner, sequence: TaskSequence, recorder: Recorder, settings: Settings, step: Step) -> None:
-    """What happens between two steps of a task, when it is time."""
-    if settings.eval_every and (step.step + 1) % settings.eval_every == 0:
-        recorder.measure(learner, sequence, step)
-    if settings.checkpoint_every and (step.step + 1) % settings.checkpoint_every == 0:
-        recorder.checkpoint(learner, step)
-
-
-def _apply(settings: Settings, learner: Learner) -> None:
-    """Has the target network compute as the settings say."""
-    learner.net.precision = torch.bfloat16 if settings.precision == "bf16" else None
-    if settings.compile:
-        learner.net.compile()
+    return run
 
 
 def _say_interrupted(run: Run, step: Step) -> None:
@@ -250,31 +134,3 @@ def _say_interrupted(run: Run, step: Step) -> None:
         f"go on with resume({str(run.path)!r})" if run.path else "it has no folder to go on from: give `out=` next time"
     )
     warnings.warn(f"interrupted after {where}; {how}", RuntimeWarning, stacklevel=4)
-
-
-def _is_run(path: Path) -> bool:
-    """Whether a folder holds a Run, or the beginnings of one that was killed before its first state was saved."""
-    begun = {"arrays.safetensors", "events.jsonl"}
-    return (path / "run.json").is_file() or (
-        path.is_dir() and all(file.name in begun or file.name.endswith(".part") for file in path.iterdir())
-    )
-
-
-def _new_folder(path: Path, *, overwrite: bool) -> Path:
-    """An empty folder at `path`.
-
-    Only a folder that holds a Run is ever deleted.
-    """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        if not overwrite:
-            raise FileExistsError(
-                f"{path} exists and is not empty. Go on with resume({str(path)!r}), choose another `out`, "
-                "or pass overwrite=True to delete it."
-            )
-        if not _is_run(path):
-            raise FileExistsError(
-                f"{path} is no run's folder, so overwrite=True does not delete it; choose another `out`"
-            )
-        shutil.rmtree(path)
-    path.mkdir(parents=True, exist_ok=True)
-    return path
