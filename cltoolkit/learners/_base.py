@@ -142,6 +142,10 @@ class Learner(nn.Module, ABC):
         """What is worth keeping after each task, by name, row j for task j: embeddings, widths, scores."""
         return {}
 
+    def moving(self) -> dict[str, Tensor]:
+        """What is worth watching between steps, cheap to read: "embeddings" `(t, d)`, "half_widths" `(t, d)`."""
+        return {}
+
     # What every learner does alike
 
     @final

@@ -249,6 +249,10 @@ class HEmbedding(Learner):
         """The weights of all known tasks from one batch: each `(T, *shape)`."""
         return self.generated.stacked(self.known)
 
+    def moving(self) -> dict[str, Tensor]:
+        """The task embeddings."""
+        return {"embeddings": self.generated.known(self.known)}
+
     def series(self) -> dict[str, Tensor]:
         """The task embeddings, and the record of how tasks relate; see `Relations`."""
         embeddings = self.generated.known(self.known)

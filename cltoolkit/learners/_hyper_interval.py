@@ -541,6 +541,11 @@ class HyperInterval(IntervalLearner):
         logits: IntervalTensor = self.net(self._bounds(t), x)  # type: ignore[assignment]
         return logits[:, list(self.units(t))]
 
+    def moving(self) -> dict[str, Tensor]:
+        """The tasks' boxes."""
+        boxes = self._known_boxes()
+        return {"embeddings": boxes.center, "half_widths": boxes.radius}
+
     def series(self) -> dict[str, Tensor]:
         """The tasks' boxes, what those up to each task have in common, how wide the weights are, what drift leaves."""
         boxes = self._known_boxes()

@@ -167,6 +167,10 @@ class HyperNet(Learner):
         """The weights of all known tasks from one batch: each `(T, *shape)`."""
         return self.generated.stacked(self.known)
 
-    def series(self) -> dict[str, Tensor]:
+    def moving(self) -> dict[str, Tensor]:
         """The task embeddings."""
         return {"embeddings": self.generated.known(self.known)}
+
+    def series(self) -> dict[str, Tensor]:
+        """The task embeddings."""
+        return self.moving()

@@ -32,7 +32,8 @@ class Views:
 
     @task.setter
     def task(self, t: int) -> None:
-        self.views[0].task = t
+        for view in self.views:
+            view.task = t
 
     def unlink(self) -> None:
         """Lets each go its own way."""
@@ -41,13 +42,14 @@ class Views:
         self._links = []
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str | Path:
-        """All views on one page that works offline; a task picked in one is picked in all there, too.
+        """All views on one page that works offline; while they are linked, a task picked in one is picked in all there.
 
         Args:
             path: the file to write; without one the page is returned.
         """
         title = " · ".join(dict.fromkeys(view.content["title"] for view in self.views))
-        return written(page(title, [view.state_of_page() for view in self.views]), path)
+        states = [view.state_of_page() for view in self.views]
+        return written(page(title, states, linked=bool(self._links)), path)
 
     def _ipython_display_(self, **kwargs: Any) -> None:
         from IPython.display import display
@@ -69,6 +71,7 @@ def link(*views: View) -> Views:
         The views as one: `display` shows them all, `to_html` writes them on one page.
 
     Raises:
+        TypeError: if something else than a view came.
         ValueError: if there are fewer than two, or their tasks differ.
 
     Example:
@@ -80,6 +83,9 @@ def link(*views: View) -> Views:
         >>> other.task
         1
     """
+    for each in views:
+        if not isinstance(each, View):
+            raise TypeError(f"expected views, such as RunExplorer(run); got {type(each).__name__}")
     if len(views) < 2:
         raise ValueError(f"expected two views or more to link; got {len(views)}")
     for view in views[1:]:

@@ -1,6 +1,7 @@
 """What all views are: a few traits of state, a live picture, a still one, a page of their own, and words."""
 
 import base64
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,12 +15,14 @@ from numpy.typing import ArrayLike
 from ..plots import png
 from ..records import write_atomically
 from ._front import module, stylesheet
-from ._page import page
+from ._page import page, plain
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from ..plots import Figure
 
-__all__ = ["View"]
+__all__ = ["View", "key", "one_of", "written"]
+
+HANDED_OVER = {"content", "arrays", "answers", "rev", "alt", "kernel"}  # by the kernel; all else a person chooses
 
 
 class View(anywidget.AnyWidget):
@@ -30,9 +33,10 @@ class View(anywidget.AnyWidget):
 
     Attributes:
         task: the task picked, -1 for none.
-        content: texts and names, in JSON's types; "title" and "alt" always.
+        content: texts and names, in JSON's types; "title", "tasks" and "alt" always.
         arrays: numbers by name, `{"shape": …, "data": float32 bytes}`.
         rev: goes up with everything shown.
+        alt: `words()` of the state as it is now.
         answers: what the page knows without asking the kernel.
         kernel: whether there is a kernel to ask.
     """
@@ -45,6 +49,7 @@ class View(anywidget.AnyWidget):
     arrays = traitlets.Dict().tag(sync=True)
     answers = traitlets.Dict().tag(sync=True)
     rev = traitlets.Int(0).tag(sync=True)
+    alt = traitlets.Unicode().tag(sync=True)
     kernel = traitlets.Bool(True).tag(sync=True)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -54,7 +59,7 @@ class View(anywidget.AnyWidget):
         super().__init_subclass__(**kwargs)
 
     def __init__(self, *, title: str, tasks: Sequence[str], **state: Any) -> None:
-        self._title, self.task_names = title, list(tasks)
+        self._title, self.task_names, self._shown = title, list(tasks), False
         super().__init__(**state)
         self.on_msg(self._hear)
 
@@ -92,9 +97,13 @@ class View(anywidget.AnyWidget):
         packed = {name: _packed(values) for name, values in arrays.items()}
         with self.hold_sync():
             self.arrays = {**self.arrays, **packed}
-            self.content = {**self.content, **content, "title": self._title, "tasks": self.task_names}
-            self.content = {**self.content, "alt": self.words()}
+            self.content = {**self.content, **plain(content), "title": self._title, "tasks": self.task_names}
+            self.alt = self.words()
+            self.content = {**self.content, "alt": self.alt}
             self.rev += 1
+        if not self._shown:
+            self._shown = True
+            self.observe(self._say_again, names=sorted(self._own_traits() - HANDED_OVER))
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str | Path:
         """The view as one page that works offline, without a kernel.
@@ -109,12 +118,13 @@ class View(anywidget.AnyWidget):
 
     def state_of_page(self) -> tuple[str, tuple[str, ...], dict[str, Any]]:
         """The kind of view, the files that draw it, and its state in JSON's types."""
-        state = {name: value for name, value in self.get_state().items() if name in self._own_traits()}
+        own = self._own_traits()
+        state = {name: value for name, value in self.get_state().items() if name in own}
         state["arrays"] = {
             name: {"shape": held["shape"], "data": base64.b64encode(held["data"]).decode()}
             for name, held in self.arrays.items()
         }
-        state["answers"] = {key(question): self.answer(*question) for question in self.questions()}
+        state["answers"] = {key(question): plain(self.answer(*question)) for question in self.questions()}
         return type(self).__name__, self.front, state
 
     def _own_traits(self) -> set[str]:
@@ -122,19 +132,20 @@ class View(anywidget.AnyWidget):
         common = set(anywidget.AnyWidget.class_trait_names(sync=True))
         return {name for name in self.trait_names(sync=True) if name not in common and not name.startswith("_")}
 
+    def _say_again(self, _: Any) -> None:
+        """The words follow what is chosen."""
+        self.alt = self.words()
+
     @traitlets.validate("task")
     def _known_task(self, proposal: Mapping[str, Any]) -> int:
-        t, count = int(proposal["value"]), len(self.task_names)
-        if not -1 <= t < count:
-            raise traitlets.TraitError(f"expected a task from 0 to {count - 1}, or -1 for none; got {t}")
-        return t
+        return one_of(proposal["value"], len(self.task_names), "task")
 
     def _hear(self, _: Any, message: Any, buffers: Any) -> None:
         """Answers the front end, which must not be left waiting by an error."""
         if isinstance(message, dict) and isinstance(message.get("ask"), list):
             question = message["ask"]
             try:
-                self.send({"about": key(question), "answer": self.answer(*question)})
+                self.send({"about": key(question), "answer": plain(self.answer(*question))})
             except self.asked as error:
                 self.send({"about": key(question), "error": str(error)})
 
@@ -150,10 +161,19 @@ class View(anywidget.AnyWidget):
         return f"{type(self).__name__}({self._title})"
 
 
+def one_of(i: int, count: int, what: str) -> int:
+    """A place in a list, or -1 for none.
+
+    Raises:
+        TraitError: if it is neither.
+    """
+    if not -1 <= i < count:
+        raise traitlets.TraitError(f"expected a {what} from 0 to {count - 1}, or -1 for none; got {i}")
+    return i
+
+
 def key(question: Sequence[Any]) -> str:
     """A question as the front end spells it."""
-    import json
-
     return json.dumps(list(question), separators=(",", ":"), ensure_ascii=False)
 
 
@@ -168,5 +188,7 @@ def written(text: str, path: str | os.PathLike[str] | None) -> str | Path:
 
 
 def _packed(values: ArrayLike) -> dict[str, Any]:
+    """Numbers as the front end reads them: little-endian, in float32."""
     numbers = np.asarray(values, dtype=np.float64)
-    return {"shape": list(numbers.shape), "data": np.ascontiguousarray(numbers, dtype="<f4").tobytes()}
+    with np.errstate(over="ignore"):  # what is too large for float32 is infinite there
+        return {"shape": list(numbers.shape), "data": numbers.astype("<f4").tobytes()}

@@ -28,6 +28,6 @@ function open() {
     state.kernel = false;
     return [script.dataset.view, held(state), document.getElementById(script.dataset.at)];
   });
-  for (const [, model] of models) model.on("change:task", () => models.forEach(([, other]) => other.set("task", model.get("task"))));
+  if (document.querySelector("main").dataset.linked === "true") for (const [, model] of models) model.on("change:task", () => models.forEach(([, other]) => other.set("task", model.get("task"))));
   for (const [kind, model, el] of models) fronts[kind].render({ model, el });
 }
