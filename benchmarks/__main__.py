@@ -8,6 +8,7 @@ import torch
 
 from . import (
     agreement,
+    board,
     certified,
     experiments,
     fit_overhead,
@@ -36,6 +37,7 @@ TIMINGS = {
     "guided_step": guided_step.run,
     "intervals": intervals.run,
     "masks": masks.run,
+    "board": board.run,
 }
 STUDIES = {  # what trains for long: all of them by one name, or one of them; each with what runs it
     "experiments": (experiments.run, {name: name for name in experiments.EXPERIMENTS}),
@@ -54,6 +56,7 @@ ORDER = (  # in the README
     "guided_step",
     "intervals",
     "masks",
+    "board",
     "import_time",
     *STUDIES,
 )

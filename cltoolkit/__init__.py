@@ -3,7 +3,8 @@
 The rooms: `sequences` and `networks` (what to learn, and with which network), `learners` (one file per method),
 `training` (the one loop), `records` and `metrics` (what came out), `transferability` and `embeddings` (how tasks
 relate), `masks` (which weights a task uses), `intervals` (what holds for every network of a box) and `audits` (whether
-it still does), `orders` (what if tasks came in another order), `plots` (how it looks). Everyday names are here.
+it still does), `orders` (what if tasks came in another order), `plots` (how it looks), `widgets` (how it moves), `reports`
+(what it adds up to) and `notebooks` (what keeps tutorials true). Everyday names are here.
 """
 
 import importlib
@@ -50,10 +51,12 @@ __all__ = [
     "masks",
     "metrics",
     "networks",
+    "notebooks",
     "orders",
     "pack",
     "plots",
     "report",
+    "reports",
     "restore",
     "resume",
     "sequences",
@@ -68,10 +71,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("plots", "widgets"):
+    if name in ("notebooks", "plots", "reports", "widgets"):
         return importlib.import_module(f".{name}", __name__)
     if name == "report":
-        from .report import report
+        from .reports import report
 
         return report
     if name == "__version__":

@@ -14,6 +14,7 @@ from ._discrepancy import discrepancy
 from ._examples import examples
 from ._guidance import guidance
 from ._h_embedding_fit import h_embedding_fit
+from ._inline import inline
 from ._interval_accuracy import certified_accuracy
 from ._interval_along import along_interval
 from ._interval_boxes import nested_boxes
@@ -72,6 +73,7 @@ __all__ = [
     "half_widths",
     "hopfield_recovery",
     "hopfield_search",
+    "inline",
     "interval_regression",
     "interval_widths",
     "intervals",

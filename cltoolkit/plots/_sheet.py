@@ -1,11 +1,13 @@
 """Several pictures on one sheet, and a sheet as a small PNG: what a page shows where nothing moves."""
 
 import io
+import warnings
 from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from ._axes import WIDTH
@@ -46,22 +48,30 @@ def sheet(panels: Sequence[Panel], *, columns: int = 2, size: tuple[float, float
     FigureCanvasAgg(figure)
     for i, draw in enumerate(panels):
         draw(figure.add_subplot(rows, wide, i + 1))
+    for text in figure.findobj(Text):
+        if "$" in text.get_text():  # a name, in which it is a dollar and begins no formula
+            text.set_parse_math(False)
     return figure
 
 
-def png(figure: Figure, *, dpi: int = 80, shades: int = SHADES) -> bytes:
+def png(figure: Figure, *, dpi: int = 80, shades: int = SHADES, tight: bool = False) -> bytes:
     """The figure as a PNG of few colors, the same bytes for the same figure.
 
     Args:
         figure: any figure.
         dpi: pixels per inch.
         shades: colors, at most 256.
+        tight: whether the margins are cut to what is drawn.
 
     Returns:
         The file.
     """
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=dpi, metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font")  # drawn as a box; the words have the name
+        figure.savefig(
+            drawn, format="png", dpi=dpi, metadata={"Software": None}, bbox_inches="tight" if tight else None
+        )
     with Image.open(drawn) as image:
         flat = image.convert("RGB").quantize(shades, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     small = io.BytesIO()

@@ -75,6 +75,7 @@ class Session:
         run: the record so far; its `curves` are brought up to date at the end, `events` has them at any time.
         settings: how it is trained.
         start: the position it began from.
+        counts: how many steps each task takes.
         last: the step taken last; None before the first.
 
     Example:
@@ -96,6 +97,7 @@ class Session:
         self.learner, self.sequence, self.settings, self.start = learner, sequence, settings, start
         self.last: Step | None = None
         self._recorder = recorder
+        self.counts = num_steps(learner, sequence, epochs=settings.epochs, batch_size=settings.batch_size)
         self._resting = self._failed = False
         self._todo = steps(
             learner,
@@ -187,11 +189,6 @@ class Session:
         """How many steps are done, those before `start` included."""
         place = self.start if self.last is None else self.last.next
         return sum(self.counts[: place.task]) + place.step
-
-    @property
-    def counts(self) -> list[int]:
-        """How many steps each task takes."""
-        return num_steps(self.learner, self.sequence, epochs=self.settings.epochs, batch_size=self.settings.batch_size)
 
     def __iter__(self) -> Iterator[Step]:
         return self

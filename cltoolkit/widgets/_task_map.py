@@ -1,6 +1,6 @@
 """Tasks on a map to touch: by embedding, transferability or generated weights, moment by moment."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -15,27 +15,22 @@ from ..transferability import TransferMatrix
 from ._task_boxes import Boxes
 from ._task_places import (
     MANY,
-    VERDICTS,
-    WORST,
     Array,
-    ByDistances,
     ByEmbedding,
-    by_transfer,
-    by_weights,
+    by_embedding,
+    by_others,
     spread,
-    trust,
 )
+from ._task_words import VERDICTS, WORST, extremes, nearest, trust
 from ._view import View, key
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from ..plots import Figure
 
 __all__ = ["TaskMap"]
 
 ROOM = {"pca": 8_000_000, "mds": 200_000}  # moments × tasks² of the maps that an exported page takes along
-FEWEST = 5  # moments of them, whatever it takes
+SIZE = (5.2, 4.2)  # inches, of a still picture
 
 
 class TaskMap(View):
@@ -96,14 +91,15 @@ class TaskMap(View):
         if not run.num_tasks:
             raise ValueError(f"expected a run that has learned a task; {run.name} has learned none: train it first")
         self.run, self.learned = run, run.num_tasks
-        self.embedded = _embedded(run)
+        self.embedded = by_embedding(run)
         self.boxes = None if self.embedded is None else Boxes.of(run, self.embedded)
-        self.fixed, labels = _fixed(run, transfer, learner)
+        self.fixed, labels = by_others(run, transfer, learner)
         self._labels = _own_labels(self.embedded, self.boxes) | labels
         if not self._labels:
+            same = "" if learner is None else f", and {learner.name} answers all tasks with the same weights"
             raise ValueError(
                 f"{run.name} has nothing to place tasks by: it has no series 'embeddings', which HyperNet, HEmbedding "
-                "and HyperInterval keep. Give `transfer=`, a matrix of these tasks from `transfer_matrix`, or "
+                f"and HyperInterval keep{same}. Give `transfer=`, a matrix of these tasks from `transfer_matrix`, or "
                 "`learner=`, one with weights for each task"
             )
         many = self.embedded is not None and self.embedded.moments > MANY
@@ -126,7 +122,7 @@ class TaskMap(View):
     def figure(self) -> "Figure":
         """The map and the paths that led to it; of distances alone, how far to trust it; of dimensions, the boxes."""
         if self.by == "dimensions":
-            return self._figure_of_boxes() if self.boxes else plots.sheet([self._dimensions_on])
+            return self._figure_of_dimensions()
         found = self.taskmap
         panels = [lambda ax: plots.task_map(found, ax=ax)]
         path = self._path()
@@ -134,7 +130,7 @@ class TaskMap(View):
             panels.append(lambda ax: plots.embedding_trajectories(path, names=self.task_names, ax=ax))
         elif self.by in self.fixed:
             panels.append(lambda ax: plots.shepard(found, ax=ax))
-        return plots.sheet(panels, size=(5.2, 4.2))
+        return plots.sheet(panels, size=SIZE)
 
     def words(self) -> str:
         """The map's stress, the closest and farthest tasks, what has moved, and the task picked."""
@@ -142,7 +138,7 @@ class TaskMap(View):
         text = self._said(self.by, found, self.moment)
         if self.task < 0:
             return text
-        near = _nearest(found, self.task) if self.task < len(found.names) else ", not learned by then"
+        near = nearest(found, self.task) if self.task < len(found.names) else ", not learned by then"
         return f"{text} Picked is {self.task_names[self.task]}{near}."
 
     def answer(self, *question: Any) -> Any:
@@ -190,6 +186,26 @@ class TaskMap(View):
 
     # What there is to show
 
+    def _figure_of_dimensions(self) -> "Figure":
+        found, x, y = self.taskmap, self.x, self.y
+        panels = [lambda ax: plots.task_map(found, ax=ax)] if self.boxes is None else self._panels_of(self.boxes)
+        figure = plots.sheet(panels, size=SIZE)
+        ax = figure.axes[0]
+        ax.set(xlabel=f"embedding dimension {x}", ylabel=f"embedding dimension {y}")
+        ax.set_title(f"after {len(found.names)} of {self.run.T} tasks\n{trust(found)}", fontsize=10)
+        if self.boxes is not None and self.near and 0 <= self.task < len(found.names):
+            (left, right), (low, high) = self.boxes.ends(len(found.names))[self.task][[x, y]]
+            ax.set(xlim=_wider(left, right), ylim=_wider(low, high))
+            ax.locator_params(nbins=4)  # close up, numbers are long
+        return figure
+
+    def _panels_of(self, boxes: Boxes) -> list[Callable[[Any], Any]]:
+        run, t, pair = self.run, min(self.moment, len(boxes.centers)), (self.x, self.y)
+        return [
+            lambda ax: plots.nested_boxes(boxes.ends(t), weights=pair, names=run.task_names[:t], ax=ax),
+            lambda ax: plots.intervals(run, after=t, coordinates=list(dict.fromkeys(pair)), ax=ax),
+        ]
+
     @property
     def _dim(self) -> int:
         return 0 if self.embedded is None else self.embedded.times[0].shape[1]
@@ -209,7 +225,7 @@ class TaskMap(View):
         if self.embedded is None:
             return {}
         n = self.embedded.moments
-        return {method: spread(n, max(FEWEST, room // n**2)) for method, room in ROOM.items()}
+        return {method: spread(n, room // n**2) for method, room in ROOM.items()}
 
     def _path(self) -> list[Array]:
         """The maps up to this one; of many, those that a page takes along."""
@@ -246,7 +262,7 @@ class TaskMap(View):
         how = f"dimensions {self.x} and {self.y}" if by == "dimensions" else found.method.upper()
         way = "embedding" if by == "dimensions" else self._labels[by][0].lower() + self._labels[by][1:]
         when = f" after {moment} of {self.run.T} tasks" if by not in self.fixed else f" of {len(found.names)} tasks"
-        parts = [f"Tasks by {way}{when}, {how}: {trust(found)}.", _extremes(found)]
+        parts = [f"Tasks by {way}{when}, {how}: {trust(found)}.", extremes(found)]
         if by not in self.fixed:
             parts.append(self._moves(found.method, moment))
         if by == "dimensions" and self.boxes is not None:
@@ -264,56 +280,6 @@ class TaskMap(View):
         far = int(gone.argmax())
         return f"The embedding that has moved farthest is that of {self.task_names[far]}, {gone[far]:.3g} in all."
 
-    # Still pictures of dimensions
-
-    def _figure_of_boxes(self) -> "Figure":
-        t = min(self.moment, len(self.boxes.centers) if self.boxes else 1)
-        run, chosen = self.run, list(dict.fromkeys([self.x, self.y]))
-        panels = [self._boxes_on, lambda ax: plots.intervals(run, after=t, coordinates=chosen, ax=ax)]
-        return plots.sheet(panels, size=(5.2, 4.2))
-
-    def _boxes_on(self, ax: "Axes") -> "Axes":
-        boxes: Any = self.boxes
-        t = min(self.moment, len(boxes.centers))
-        plots.nested_boxes(boxes.ends(t), weights=(self.x, self.y), names=self.task_names[:t], ax=ax)
-        if self.near and 0 <= self.task < t:
-            (left, right), (low, high) = boxes.ends(t)[self.task][[self.x, self.y]]
-            ax.set(xlim=_wider(left, right), ylim=_wider(low, high))
-        ax.set(xlabel=f"embedding dimension {self.x}", ylabel=f"embedding dimension {self.y}")
-        ax.set_title(f"after {t} of {self.run.T} tasks\n{trust(self.taskmap)}", fontsize=10)
-        return ax
-
-    def _dimensions_on(self, ax: "Axes") -> "Axes":
-        plots.task_map(self.taskmap, ax=ax)
-        ax.set(xlabel=f"embedding dimension {self.x}", ylabel=f"embedding dimension {self.y}")
-        return ax
-
-
-def _embedded(run: Run) -> ByEmbedding | None:
-    if "embeddings" not in run.series:
-        return None
-    places = ByEmbedding(run)
-    return places if places.moments else None
-
-
-def _fixed(
-    run: Run, transfer: TransferMatrix | Mapping[str, TransferMatrix] | None, learner: Learner | None
-) -> tuple[dict[str, ByDistances], dict[str, str]]:
-    """What training leaves as it is, and what to call it."""
-    if transfer is None:
-        given = {}
-    elif isinstance(transfer, TransferMatrix):
-        given = {"transfer": transfer}
-    else:
-        given = {f"transfer:{name}": matrix for name, matrix in transfer.items()}
-    found, labels = {}, {}
-    for by, matrix in given.items():
-        found[by], labels[by] = by_transfer(matrix, run.task_names), f"Transfer, {matrix.label}"
-    weights = None if learner is None else by_weights(learner, run.task_names)
-    if weights is not None:
-        found["weights"], labels["weights"] = weights, "Weights"
-    return found, labels
-
 
 def _own_labels(embedded: ByEmbedding | None, boxes: Boxes | None) -> dict[str, str]:
     if embedded is None:
@@ -321,27 +287,6 @@ def _own_labels(embedded: ByEmbedding | None, boxes: Boxes | None) -> dict[str, 
     if embedded.times[0].shape[1] < 2:
         return {"embedding": "Embedding"}
     return {"embedding": "Embedding", "dimensions": "Dimensions" if boxes is None else "Dimensions and intervals"}
-
-
-def _extremes(found: em.TaskMap) -> str:
-    n = len(found.names)
-    if n < 2:
-        return ""
-    s, t = np.triu_indices(n, 1)
-    pairs = found.distances[s, t]
-    near, far = int(pairs.argmin()), int(pairs.argmax())
-    closest = f"Closest are {found.names[s[near]]} and {found.names[t[near]]}, {pairs[near]:.3g} apart"
-    if n == 2:
-        return f"{closest}."
-    return f"{closest}; farthest are {found.names[s[far]]} and {found.names[t[far]]}, {pairs[far]:.3g} apart."
-
-
-def _nearest(found: em.TaskMap, task: int) -> str:
-    if len(found.names) < 2:
-        return ""
-    away = found.distances[task].copy()
-    away[task] = np.inf
-    return f"; nearest to it is {found.names[int(away.argmin())]}, {away.min():.3g} away"
 
 
 def _stacked(times: Sequence[Array]) -> Array:

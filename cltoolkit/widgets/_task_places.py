@@ -15,22 +15,17 @@ from ..transferability import TransferMatrix
 
 __all__ = [
     "MANY",
-    "VERDICTS",
-    "WORST",
     "Array",
     "ByDistances",
     "ByEmbedding",
-    "by_transfer",
-    "by_weights",
+    "by_embedding",
+    "by_others",
     "spread",
-    "trust",
 ]
 
 Array = NDArray[np.float64]
 MANY = 40  # tasks up to which the maps of all moments are made at once
 STILL = 1e-6  # of the largest distance, under which an embedding has not moved
-VERDICTS = ((0.025, "excellent"), (0.05, "good"), (0.1, "fair"), (0.2, "poor"))  # Kruskal's words, as the plots have
-WORST = "not to be trusted"
 
 
 class ByEmbedding:
@@ -103,7 +98,7 @@ class ByEmbedding:
         return flat
 
     def _mds(self, t: int) -> Array:
-        """Few maps lie on each other, the last as it is; of many, each lies on the plane, so that none needs another."""
+        """Few maps lie on each other, the last as it is; of many, each on the plane, so that none needs others."""
         if self.moments <= MANY and not self._points:
             maps = [map_tasks(points).points for points in self.times]
             self._points = dict(enumerate(align(maps[::-1])[::-1], start=1))
@@ -126,7 +121,36 @@ class ByDistances:
         return map_tasks(self.distances, distances=True, names=self.names)
 
 
-def by_transfer(matrix: TransferMatrix, names: Sequence[str]) -> ByDistances:
+def by_embedding(run: Run) -> ByEmbedding | None:
+    """Tasks by the embeddings that a run has; None where it has none."""
+    if "embeddings" not in run.series:
+        return None
+    places = ByEmbedding(run)
+    return places if places.moments else None
+
+
+def by_others(
+    run: Run, transfer: TransferMatrix | Mapping[str, TransferMatrix] | None, learner: Learner | None
+) -> tuple[dict[str, ByDistances], dict[str, str]]:
+    """What training leaves as it is, and what to call it."""
+    if transfer is None:
+        given = {}
+    elif isinstance(transfer, TransferMatrix):
+        given = {"transfer": transfer}
+    else:
+        given = {f"transfer:{name}": matrix for name, matrix in transfer.items()}
+    found, labels = {}, {}
+    for by, matrix in given.items():
+        if not isinstance(matrix, TransferMatrix):
+            raise TypeError(f"expected a TransferMatrix, as `transfer_matrix` gives; got {type(matrix).__name__}")
+        found[by], labels[by] = _by_transfer(matrix, run.task_names), f"Transfer, {matrix.label}"
+    weights = None if learner is None else _by_weights(learner, run.task_names)
+    if weights is not None:
+        found["weights"], labels["weights"] = weights, "Weights"
+    return found, labels
+
+
+def _by_transfer(matrix: TransferMatrix, names: Sequence[str]) -> ByDistances:
     """Tasks by how well they serve each other, as `embeddings.score_distances` has it."""
     for what, given in (("sources", matrix.sources), ("targets", matrix.targets)):
         if list(given) != list(names):
@@ -137,7 +161,7 @@ def by_transfer(matrix: TransferMatrix, names: Sequence[str]) -> ByDistances:
     return ByDistances(score_distances(matrix.values).numpy(), names)
 
 
-def by_weights(learner: Learner, names: Sequence[str]) -> ByDistances | None:
+def _by_weights(learner: Learner, names: Sequence[str]) -> ByDistances | None:
     """Tasks by the weights that answer them; None where there are fewer than two, or all have the same."""
     count = learner.num_tasks
     if count > len(names):
@@ -151,9 +175,7 @@ def by_weights(learner: Learner, names: Sequence[str]) -> ByDistances | None:
     return ByDistances(distances, names[:count]) if distances.any() else None
 
 
-def told(
-    points: Array, distances: Array, method: str, names: Sequence[str], variance: float | None = None
-) -> TaskMap:
+def told(points: Array, distances: Array, method: str, names: Sequence[str], variance: float | None = None) -> TaskMap:
     """A map of these points, with Kruskal's stress-1."""
     shown = between(points)
     missed, size = float(((shown - distances) ** 2).sum()), float((shown**2).sum())
@@ -161,18 +183,10 @@ def told(
     return TaskMap(points, stress, method, distances, tuple(names), variance)
 
 
-def trust(found: TaskMap) -> str:
-    """How far to trust a map: number and word."""
-    share = "" if found.variance is None else f", {100 * found.variance:.0f} % of the variance"
-    if not np.isfinite(found.stress):
-        return f"stress unknown{share}"
-    word = next((word for bound, word in VERDICTS if found.stress <= bound), WORST)
-    return f"stress {found.stress:.3f} ({word}){share}"
-
-
 def spread(count: int, most: int) -> list[int]:
     """At most so many of the moments 1..count, evenly; the last always."""
-    return sorted({round(count * (k + 1) / min(most, count)) for k in range(min(most, count))})
+    chosen = min(most, count)
+    return [round(count * (k + 1) / chosen) for k in range(chosen)]
 
 
 def between(points: Array) -> Array:

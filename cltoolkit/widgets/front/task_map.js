@@ -9,7 +9,7 @@ function render({ model, el }) {
   const content = model.get("content"), { tasks, ways, learned, moments, dim, taken } = content, T = tasks.length;
   const maps = new Map(Object.entries(model.get("answers"))), failed = new Map(), reach = new Map();
   const way = () => ways.find(({ key }) => key === model.get("by"));
-  let waiting = null;
+  let waiting = null, truth = null;
 
   stage.choose("Tasks by", "by", ways.map(({ key, label }) => [key, label]));
   const method = stage.choose("Map", "method", [["mds", "truest distances (MDS)"], ["pca", "one plane (PCA)"]]);
@@ -19,6 +19,7 @@ function render({ model, el }) {
   const across = stage.choose("Dimension →", "x", numbers), up = stage.choose("Dimension ↑", "y", numbers);
   const near = stage.tick("Near the picked task", "near");
   const trusted = element("p", "clt-trust", stage.root);
+  trusted.title = "Kruskal's stress-1: 0 where a map shows all distances as they are";
   stage.root.insertBefore(trusted, stage.body);
   const surface = stage.canvas({ width: 620, height: 460 }, "Map of tasks");
 
@@ -34,11 +35,21 @@ function render({ model, el }) {
 
   /** True distance of tasks i and j after t tasks. */
   function distance(by, i, j, t) {
-    if (way().fixed) { const { shape: [n], values } = held(`distances/${by}`); return values[i * n + j]; }
-    const { d, values } = row("embeddings", t);
-    let sum = 0;
-    for (let k = 0; k < d; k++) sum += (values[i * d + k] - values[j * d + k]) ** 2;
-    return Math.sqrt(sum);
+    const { n, all } = way().fixed ? { n: held(`distances/${by}`).shape[0], all: held(`distances/${by}`).values } : between(t);
+    return all[Math.max(i, j) * n + Math.min(i, j)];
+  }
+
+  /** All true distances after t tasks, `n × n`, below the diagonal: kept, for they are many and seldom change. */
+  function between(t) {
+    const { n, d, values } = row("embeddings", t);
+    if (truth?.values === values.buffer && truth.at === values.byteOffset) return truth;
+    truth = { n, all: new Float32Array(n * n), values: values.buffer, at: values.byteOffset };
+    for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) {
+      let sum = 0;
+      for (let k = 0; k < d; k++) sum += (values[i * d + k] - values[j * d + k]) ** 2;
+      truth.all[i * n + j] = Math.sqrt(sum);
+    }
+    return truth;
   }
 
   function nearest(by, i, n, t) {
@@ -58,7 +69,7 @@ function render({ model, el }) {
   function meant() {
     const by = model.get("by"), fixed = way().fixed, kind = fixed ? "mds" : model.get("method");
     const t = fixed ? 0 : Math.min(model.get("moment"), moments), exact = ["map", by, kind, t];
-    if (fixed || maps.has(name(exact)) || model.get("kernel")) return exact;
+    if (fixed || maps.has(name(exact)) || model.get("kernel") || !taken[kind].length) return exact;
     return ["map", by, kind, Math.max(...taken[kind].filter((each) => each <= t), taken[kind][0])];
   }
 
@@ -138,11 +149,12 @@ function render({ model, el }) {
 
   /** Stress, and share of the variance, of two dimensions. */
   function trustOf(places, t) {
+    const { n, all } = between(t);
     let missed = 0, size = 0;
     for (let i = 0; i < t; i++) for (let j = 0; j < i; j++) {
-      const shown = Math.hypot(places[i][0] - places[j][0], places[i][1] - places[j][1]);
-      missed += (shown - distance("dimensions", i, j, t)) ** 2;
-      size += shown ** 2;
+      const square = (places[i][0] - places[j][0]) ** 2 + (places[i][1] - places[j][1]) ** 2;
+      missed += (Math.sqrt(square) - all[i * n + j]) ** 2;
+      size += square;
     }
     const { d, values } = row("embeddings", t), spread = (pick) => { const all = Array.from({ length: t }, (_, j) => pick(j)), mean = all.reduce((sum, x) => sum + x, 0) / t; return all.reduce((sum, x) => sum + (x - mean) ** 2, 0); };
     let total = 0;
@@ -160,7 +172,7 @@ function render({ model, el }) {
   function tell(line, words, shown) {
     trusted.textContent = line[0].toUpperCase() + line.slice(1);
     surface.canvas.setAttribute("aria-label", words);
-    surface.canvas.dataset.shown = shown;
+    Object.assign(surface.canvas.dataset, { shown, task: model.get("task") });
     stage.tell(words);
   }
 
