@@ -27,9 +27,9 @@ tour: $(VENV)/.notebooks  ## execute the tour: runs/tour.html, its Runs under ru
 	@echo "The page is runs/tour.html"
 
 lab: $(VENV)/.notebooks  ## open the notebooks in JupyterLab, for this machine only
-	$(RUN) -m jupyterlab --ip=127.0.0.1 notebooks/00_tour.ipynb
+	$(RUN) -m cltoolkit lab
 
-test: $(VENV)/.dev  ## the whole suite: unit tests, doctests, notebooks
+test: $(VENV)/.browser  ## the whole suite: unit tests, doctests, notebooks, and views in a browser
 	$(PYTEST) $(NBVAL)
 
 test-slow: $(VENV)/.dev  ## the heavy checks
@@ -37,14 +37,17 @@ test-slow: $(VENV)/.dev  ## the heavy checks
 
 notebooks: $(VENV)/.dev  ## execute every notebook in place, as it is stored
 	@for notebook in notebooks/*.ipynb; do $(EXECUTE) --to notebook --inplace "$$notebook" || exit 1; done
+	$(RUN) -m cltoolkit notebooks check --fix notebooks
 
-lint: $(VENV)/.dev  ## ruff: rules and format
+lint: $(VENV)/.dev  ## ruff: rules and format; what stored notebooks are held to
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
+	$(RUN) -m cltoolkit notebooks check notebooks
 
-format: $(VENV)/.dev  ## ruff: put the format right, and what else it can
+format: $(VENV)/.dev  ## put the format right, and what else can be, of code and notebooks
 	$(RUN) -m ruff check --fix
 	$(RUN) -m ruff format
+	$(RUN) -m cltoolkit notebooks check --fix notebooks
 
 types: $(VENV)/.dev  ## mypy on the package
 	$(RUN) -m mypy
@@ -78,6 +81,10 @@ $(VENV)/.notebooks: $(VENV)/.place pyproject.toml
 $(VENV)/.dev: $(VENV)/.notebooks
 	$(RUN) -m pip install --disable-pip-version-check -e '.[notebooks,dev]'
 	@touch $@
+
+# A machine's own Chromium will do, and so will the one that CHROMIUM names. Where none comes, its tests are skipped.
+$(VENV)/.browser: $(VENV)/.dev
+	@$(RUN) tests/find_chromium.py && touch $@ || true
 
 $(VENV)/.benchmarks: $(VENV)/.dev
 	$(RUN) -m pip install --disable-pip-version-check -e '.[notebooks,dev,benchmarks]'

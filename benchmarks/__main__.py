@@ -23,6 +23,7 @@ from . import (
     masks,
     placement,
     transferability,
+    views,
 )
 from ._report import HERE, copy_into_readme, save, table
 
@@ -38,6 +39,7 @@ TIMINGS = {
     "intervals": intervals.run,
     "masks": masks.run,
     "board": board.run,
+    "views": views.run,
 }
 STUDIES = {  # what trains for long: all of them by one name, or one of them; each with what runs it
     "experiments": (experiments.run, {name: name for name in experiments.EXPERIMENTS}),
@@ -57,6 +59,7 @@ ORDER = (  # in the README
     "intervals",
     "masks",
     "board",
+    "views",
     "import_time",
     *STUDIES,
 )

@@ -1,4 +1,4 @@
-"""The command line: `cltoolkit run`, `resume`, `show`, `audit`, `list`. It reads words; lower rooms do the work."""
+"""The command line: `cltoolkit run`, `resume`, `show`, `audit`, `list`, `notebooks`, `lab`. Lower rooms do the work."""
 
 import argparse
 import inspect
@@ -15,6 +15,7 @@ from ..learners import VacuousWarning
 from ..records import Run, RunError
 from ..tasks import Scenario
 from ..training import Settings, resume, train
+from ._notebooks import add_lab, add_notebooks
 from ._views import save_figures, table
 from ._words import Builder, assigned, check_complete, default_word, known, settings
 
@@ -31,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `cltoolkit`; those of the process if None.
 
     Returns:
-        The exit status: 0; 1 for an audit that fails; 2 for what cannot be done as asked, said in one line on stderr;
-        130 after Ctrl-C.
+        The exit status: 0; 1 for an audit that fails and for faulty notebooks; 2 for what cannot be done as asked, said
+        in one line on stderr; 130 after Ctrl-C.
     """
     args = _parser().parse_args(argv)
     with warnings.catch_warnings():
@@ -71,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_show(commands.add_parser("show", help="print a table of Runs, and save their figures"))
     _add_audit(commands.add_parser("audit", help="compute the certificates of a Run again, and say whether they hold"))
     _add_list(commands.add_parser("list", help="list learners, sequences and networks, or the settings of those named"))
+    add_notebooks(commands.add_parser("notebooks", help="check and mend stored notebooks; make a student's copy"))
+    add_lab(commands.add_parser("lab", help="copy the notebooks beside your work, and open them in JupyterLab"))
     return parser
 
 

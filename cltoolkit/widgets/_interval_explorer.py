@@ -1,7 +1,7 @@
 """Intervals to touch: how wide they are, what is certified as they grow, and the examples that stand in the way."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,15 +11,14 @@ from .. import plots
 from ..intervals import AccuracyCurves, Certificate
 from ..records import Run
 from ..tasks import TaskSequence
-from ._interval_ledger import ledger
+from ._interval_ledger import in_steps, ledger
 from ._interval_pictures import behind, places
 from ._interval_words import curve_sentence, example_sentence, layer_sentence, margin_sentence, moment_sentence
 from ._view import View, one_of
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from ..plots import Figure
+    from ..plots._sheet import Panel
 
 __all__ = ["IntervalExplorer"]
 
@@ -108,15 +107,23 @@ class IntervalExplorer(View):
 
     def figure(self) -> "Figure":
         """What is picked as `view`, as it stands, by `plots`."""
-        panels: Mapping[str, Callable[[], list[Callable[[Axes], Axes]]]] = {
-            "half_widths": self._half_widths,
-            "widths": self._widths,
-            "layers": self._layers,
-            "curves": self._curves,
-            "margins": self._margins,
-            "certified": self._certified,
+        held, t, after = self.ledger, self._task(), self.moment
+        panels: Mapping[str, Panel] = {
+            "half_widths": lambda ax: plots.half_widths(held.run, after=after, ax=ax),
+            "widths": lambda ax: plots.interval_widths(held.run, after=after, ax=ax),
+            "layers": lambda ax: plots.weight_widths(held.certificates[t], ax=ax),
+            "curves": lambda ax: plots.certified_by_radius(in_steps(held.curves[t]), ax=ax),
+            "margins": lambda ax: plots.margins(held.certificates[t], ax=ax),
+            "certified": lambda ax: plots.certified_accuracy(held.run, after=after, ax=ax),
         }
-        return plots.sheet(panels[self.view](), size=(6.4, 4.0))
+        figure = plots.sheet([panels[self.view]], size=(6.4, 4.0))
+        if self.view not in SERIES:
+            figure.axes[0].set_title(held.names[t][:60], fontsize=10, parse_math=False)
+        if self.view == "curves":
+            for line in figure.axes[0].lines:
+                line.set_markevery(3)  # what was computed; steps lead from one to the next
+            figure.axes[0].axvline(self.scale, color="black", linewidth=1)
+        return figure
 
     def words(self) -> str:
         """What is picked as `view`, as it stands, and what there is besides."""
@@ -130,7 +137,8 @@ class IntervalExplorer(View):
         else:
             said = moment_sentence(self.view, held, self.moment, self.task)
         others = [VIEWS[name][0] for name in self.offered if name != self.view]
-        return f"{said} {f'Also here: {", ".join(others)}.' if others else 'Only this is known.'}"
+        also = f"Also here: {', '.join(others)}." if others else "Only this is known."
+        return f"{said} {also}"
 
     def _margin_words(self, t: int) -> str:
         each, found = self.ledger.certificates[t], self.behind[t]
@@ -143,35 +151,6 @@ class IntervalExplorer(View):
         if self.view == "layers":
             known = {t: each for t, each in self.ledger.certificates.items() if each.layer_widths}
         return self.task if self.task in known else next(iter(known), self.task)
-
-    # The same picture by plots
-
-    def _half_widths(self) -> "list[Callable[[Axes], Axes]]":
-        return [lambda ax: plots.half_widths(self.ledger.run, after=self.moment, ax=ax)]
-
-    def _widths(self) -> "list[Callable[[Axes], Axes]]":
-        return [lambda ax: plots.interval_widths(self.ledger.run, after=self.moment, ax=ax)]
-
-    def _certified(self) -> "list[Callable[[Axes], Axes]]":
-        return [lambda ax: plots.certified_accuracy(self.ledger.run, after=self.moment, ax=ax)]
-
-    def _layers(self) -> "list[Callable[[Axes], Axes]]":
-        return [lambda ax: self._named(plots.weight_widths(self.ledger.certificates[self._task()], ax=ax))]
-
-    def _margins(self) -> "list[Callable[[Axes], Axes]]":
-        return [lambda ax: plots.margins(self.ledger.certificates[self._task()], ax=ax)]
-
-    def _curves(self) -> "list[Callable[[Axes], Axes]]":
-        def draw(ax: "Axes") -> "Axes":
-            drawn = self._named(plots.certified_by_radius(self.ledger.curves[self._task()].to_frame(), ax=ax))
-            drawn.axvline(self.scale, color="black", linewidth=1)
-            return drawn
-
-        return [draw]
-
-    def _named(self, ax: "Axes") -> "Axes":
-        ax.set_title(self.ledger.names[self._task()][:60], fontsize=10, parse_math=False)
-        return ax
 
     # What the front end draws
 
@@ -193,33 +172,35 @@ class IntervalExplorer(View):
                     "verdict": each.verdict,
                     "layers": list(each.layer_widths),
                     "failing": self.behind[t].failing,
-                    "labels": self.behind[t].labels,
+                    "classes": self.behind[t].classes,
                     "why": self.behind[t].why,
                     "start": starts.get(t, -1),
+                    "count": len(self.behind[t].shown),
+                    "size": [] if (pixels := self.behind[t].pixels) is None else list(pixels.shape[1:]),
                 }
                 for t, each in held.certificates.items()
             ],
         }
 
     def _numbers(self) -> dict[str, Any]:
-        """Series as they are; curves by number of the task; margins and layers by number of the certificate."""
+        """Series as they are; curves, margins and layers by the number of their task."""
         held = self.ledger
         arrays: dict[str, Any] = {f"series/{name}": values for name, values in held.series.items()}
         arrays["clean"] = held.clean
-        for t, each in held.curves.items():
-            arrays[f"curve/{t}"] = np.stack([each.certified, each.attacked])
+        arrays |= {f"curve/{t}": np.stack([each.certified, each.attacked]) for t, each in held.curves.items()}
         for t, each in held.certificates.items():
             arrays[f"margins/{t}"] = self._margin_rows(t, each)
             arrays[f"layers/{t}"] = np.array(list(each.layer_widths.values())).reshape(-1, 3)
         return arrays
 
     def _margin_rows(self, t: int, each: Certificate) -> "np.ndarray[Any, Any]":
-        """`(p, 5)` of the margins drawn: rank, margin, example, whether it is answered right, which picture (or -1)."""
+        """`(p, 6)` of margins: rank, margin, example, whether it is answered right; picture and class, -1 for none."""
         found = self.behind[t]
         examples = found.order[found.drawn]
         picture = np.full(len(examples), -1)
         picture[np.searchsorted(found.drawn, found.shown)] = np.arange(len(found.shown))
-        return np.stack([found.drawn, each.margins[examples], examples, each.correct[examples], picture], 1)
+        about = (each.margins[examples], examples, each.correct[examples], picture, found.labels[examples])
+        return np.stack([found.drawn, *about], 1)
 
     # What a person may choose
 

@@ -23,14 +23,15 @@ POINTS = 600  # margins drawn of one task
 
 @dataclass(frozen=True)
 class Behind:
-    """Examples of one certificate, least margin first, a few of them with label and picture.
+    """Examples of one certificate, least margin first, a few of them with a picture.
 
     Attributes:
         order: `(n,)`, the examples by margin.
         failing: how many are not certified: the first ones in that order.
         drawn: `(p,)`, ranks that are drawn.
         shown: `(q,)`, ranks whose example is shown.
-        labels: of those, as text; empty where they are not known.
+        classes: what a label may say; empty where labels are not known.
+        labels: `(n,)`, places in `classes`, -1 where it is not known.
         pixels: `(q, h, w, c)` uint8, dark on light where grey; None where there are none.
         why: what keeps pictures from being shown, in words.
     """
@@ -39,7 +40,8 @@ class Behind:
     failing: int
     drawn: NDArray[np.int64]
     shown: NDArray[np.int64]
-    labels: list[str]
+    classes: list[str]
+    labels: NDArray[np.int64]
     pixels: NDArray[np.uint8] | None
     why: str
 
@@ -65,10 +67,13 @@ def _of_one(each: Certificate, task: Task | None, most: int) -> Behind:
     shown = chosen(each.n, failing, most)
     drawn = np.union1d(shown, np.linspace(0, each.n - 1, min(each.n, POINTS)).round().astype(np.int64))
     why = _why_none(each, task)
-    labels, pixels = ([], None) if task is None or why else _looked_up(task, order[shown])
-    if task is not None and not why and pixels is None:
+    if task is None or why:
+        return Behind(order, failing, drawn, shown, [], np.full(each.n, -1), None, why)
+    if _size(task.input_shape) is None:
         why = f"The inputs of shape {task.input_shape} are no images, so there are no pictures."
-    return Behind(order, failing, drawn, shown, labels, pixels, why)
+        return Behind(order, failing, drawn, shown, *_labels(task), None, why)
+    pixels = _pixels(task.test.take(torch.from_numpy(order[shown]))[0])
+    return Behind(order, failing, drawn, shown, *_labels(task), pixels, why)
 
 
 def chosen(n: int, failing: int, most: int) -> NDArray[np.int64]:
@@ -81,8 +86,8 @@ def chosen(n: int, failing: int, most: int) -> NDArray[np.int64]:
     if n <= most:
         return np.arange(n)
     third = most // 3
-    middle = int(np.clip(failing - third // 2 - third % 2, 0, n - third))
-    return np.unique(np.concatenate([np.arange(third), np.arange(middle, middle + third), np.arange(n - third, n)]))
+    middle = int(np.clip(failing - third // 2 - third % 2, third, n - 2 * third))
+    return np.concatenate([np.arange(third), np.arange(middle, middle + third), np.arange(n - third, n)])
 
 
 def _why_none(each: Certificate, task: Task | None) -> str:
@@ -96,12 +101,12 @@ def _why_none(each: Certificate, task: Task | None) -> str:
     return ""
 
 
-def _looked_up(task: Task, index: NDArray[np.int64]) -> tuple[list[str], NDArray[np.uint8] | None]:
-    """Labels and pictures of some test examples."""
-    x, y = task.test.take(torch.from_numpy(index))
-    names = dict(zip(task.outputs, map(str, task.classes), strict=False))
-    labels = [] if task.regression else [names.get(unit, str(unit)) for unit in y.tolist()]
-    return labels, None if _size(task.input_shape) is None else _pixels(x)
+def _labels(task: Task) -> tuple[list[str], NDArray[np.int64]]:
+    """What the labels of test examples say, and which each has."""
+    if task.regression:
+        return [], np.full(len(task.test), -1)
+    place = {unit: i for i, unit in enumerate(task.outputs)}
+    return [str(name) for name in task.classes], np.array([place[unit] for unit in task.test.y.tolist()])
 
 
 def _size(shape: tuple[int, ...]) -> tuple[int, int, int] | None:

@@ -1,6 +1,7 @@
 """What intervals say, in sentences with their numbers."""
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 import numpy as np
 
@@ -26,10 +27,12 @@ def _half_widths(held: Ledger, moment: int, t: int) -> str:
     d, after = rows.shape[1], _after(moment)
     if not np.isfinite(rows).any():
         return f"Half-widths ε of embeddings {after}: none is known."
-    first = f"Half-widths ε of embeddings {after}, in {_count(d, 'dimension')}, from {_span(rows)}."
+    first = f"Half-widths ε of embeddings {after}, in {_count(d, 'dimension')}: {_span(rows)}."
     if not (0 <= t < moment) or not np.isfinite(rows[t]).all():
         j, k = divmod(int(np.nanargmax(rows)), d)
-        return f"{first} The widest is {rows[j, k]:.3g}, of {held.names[j]} in dimension {k}.{_missing(held, moment, t)}"
+        return (
+            f"{first} The widest is {rows[j, k]:.3g}, of {held.names[j]} in dimension {k}.{_missing(held, moment, t)}"
+        )
     k, total = int(rows[t].argmax()), float(rows[t].sum())
     share = f", {rows[t, k] / total:.0%} of them; an even share is {1 / d:.1%}" if total else ""
     return (
@@ -51,7 +54,7 @@ def _widths(held: Ledger, moment: int, t: int) -> str:
     medians = rows[:, 2]
     if not np.isfinite(medians).any():
         return f"{first} none is known."
-    said = f"{first} medians from {_span(medians)}.{_vacuous_tasks(held, medians)}"
+    said = f"{first} medians {_span(medians)}.{_vacuous_tasks(held, medians)}"
     if not (0 <= t < moment) or not np.isfinite(rows[t]).all():
         return said + _missing(held, moment, t)
     own = held.series["width"][t, t, 2]
@@ -59,7 +62,7 @@ def _widths(held: Ledger, moment: int, t: int) -> str:
     share = ""
     if "collapsed" in held.series:
         share = f" {100 * held.series['collapsed'][moment - 1, t, 0]:.3g} % are collapsed, narrower than 1e-8."
-    return f"{said} {held.names[t]}: median {medians[t]:.3g}{learned}; all from {_span(rows[t])}.{share}"
+    return f"{said} {held.names[t]}: median {medians[t]:.3g}{learned}; all {_span(rows[t])}.{share}"
 
 
 def _vacuous_tasks(held: Ledger, medians: Numbers) -> str:
@@ -93,7 +96,7 @@ def _chain(certified: float, attacked: float, clean: float) -> str:
     found = [("certified", certified), ("attacked", attacked), ("clean", clean)]
     known = [(name, value) for name, value in found if np.isfinite(value)]
     text = f"{known[0][0]} {known[0][1]:.3f}"
-    for (_, before), (name, value) in zip(known, known[1:], strict=False):
+    for (_, before), (name, value) in pairwise(known):
         text += f" {'≤' if before <= value else '>'} {name} {value:.3f}"
     return text if len(known) == len(found) else f"{text} (no attack)"
 
@@ -104,7 +107,7 @@ def vacuous(held: Ledger, t: int, scale: float) -> str:
     if scale > curves.scales[-1]:
         return f"VACUOUS: nothing was certified beyond the scale {curves.scales[-1]:.4g}."
     if curves.width * scale < NARROW:
-        return "VACUOUS: half of the weights' intervals are narrower than 1e-8, so this is hardly more than one network."
+        return "VACUOUS: half of the weights' intervals are narrower than 1e-8: hardly more than one network."
     return _no_better_than_chance(held, t, certified)
 
 
@@ -131,7 +134,9 @@ def layer_sentence(each: Certificate, name: str) -> str:
 def margin_sentence(held: Ledger, each: Certificate, found: Behind, name: str) -> str:
     """How many margins are above 0."""
     known = each.margins[np.isfinite(each.margins)]
-    spread = f" Margins from {known.min():.3g} to {known.max():.3g}, median {np.median(known):.3g}." if len(known) else ""
+    spread = (
+        f" Margins from {known.min():.3g} to {known.max():.3g}, median {np.median(known):.3g}." if len(known) else ""
+    )
     dull = _no_better_than_chance(held, each.task, each.certified)
     return (
         f"{name}: {each.n - found.failing} of {each.n} examples are certified ({each.certified:.3f}), "
@@ -141,12 +146,11 @@ def margin_sentence(held: Ledger, each: Certificate, found: Behind, name: str) -
 
 def example_sentence(each: Certificate, found: Behind, i: int) -> str:
     """One example: its label, whether it is answered right, and its margin."""
-    rank = int(np.flatnonzero(found.order == i)[0])
-    place = np.flatnonzero(found.shown == rank)
-    label = f", of class {found.labels[place[0]]}" if len(place) and found.labels else ""
+    label = f", of class {found.classes[found.labels[i]]}" if found.labels[i] >= 0 else ""
     answered = "right" if each.correct[i] else "wrong"
     sure = "certified" if each.margins[i] > 0 else "not certified"
-    return f"Example {i}{label}: answered {answered}; margin {each.margins[i]:.3g}, {sure}."
+    margin = f"{each.margins[i]:+.3f}".replace("-", "−")
+    return f"Example {i}{label}: answered {answered}; margin {margin}, {sure}."
 
 
 def _after(moment: int) -> str:
@@ -159,8 +163,8 @@ def _missing(held: Ledger, moment: int, t: int) -> str:
 
 
 def _span(values: Iterable[float] | Numbers) -> str:
-    found = np.asarray(values)
-    return f"{np.nanmin(found):.3g} to {np.nanmax(found):.3g}"
+    low, high = (f"{end(np.asarray(values)):.3g}" for end in (np.nanmin, np.nanmax))
+    return low if low == high else f"{low} to {high}"
 
 
 def _mean(name: str, values: Numbers) -> str:

@@ -55,7 +55,7 @@ class Views:
         from IPython.display import display
 
         for view in self.views:
-            display(view)
+            display(view)  # type: ignore[no-untyped-call]
 
     def __repr__(self) -> str:
         return f"Views({', '.join(map(repr, self.views))})"

@@ -1,5 +1,10 @@
 """Whether anybody is there to see a widget move."""
 
+from typing import TYPE_CHECKING, TypeGuard
+
+if TYPE_CHECKING:
+    from ipykernel.zmqshell import ZMQInteractiveShell
+
 __all__ = ["is_live"]
 
 
@@ -18,10 +23,11 @@ def is_live() -> bool:
     shell = get_ipython()
     if shell is None or not _in_kernel(shell):
         return False
-    return bool(shell.kernel.get_parent().get("content", {}).get("allow_stdin", False))
+    request = shell.kernel.get_parent("shell")
+    return bool(request.get("content", {}).get("allow_stdin", False))
 
 
-def _in_kernel(shell: object) -> bool:
+def _in_kernel(shell: object) -> "TypeGuard[ZMQInteractiveShell]":
     from ipykernel.zmqshell import ZMQInteractiveShell
 
     return isinstance(shell, ZMQInteractiveShell)

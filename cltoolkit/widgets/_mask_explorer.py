@@ -15,8 +15,8 @@ from ._mask_words import donor_sentence, mask_sentence, pair_sentence, summary
 from ._view import View, one_of
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from ..plots import Figure
+    from ..plots._sheet import Panel
 
 __all__ = ["MaskExplorer"]
 
@@ -58,7 +58,7 @@ class MaskExplorer(View):
         >>> learner.bits = torch.tensor([[0b00001111, 0], [0b00111100, 0]], dtype=torch.uint8)
         >>> view = MaskExplorer(learner, names=["cats", "dogs"])
         >>> view.task, view.other = 0, 1
-        >>> print(view.alt_text[-95:])
+        >>> print(view.alt_text[-97:])
         cats and dogs share 2 weights: 50 % of the smaller mask; chance would give 25 % of it (1 weight).
     """
 
@@ -87,7 +87,7 @@ class MaskExplorer(View):
 
     def figure(self) -> "Figure":
         """What is picked as `view`, as it stands, by `plots`. For counts in common it is the share."""
-        panels: Mapping[str, Callable[[], list[Callable[[Axes], Axes]]]] = {
+        panels: Mapping[str, Callable[[], list[Panel]]] = {
             "overlap": self._overlap,
             "capacity": self._capacity,
             "weights": self._weights,
@@ -138,7 +138,8 @@ class MaskExplorer(View):
 
     def _missing(self) -> dict[str, str]:
         """Views that are not offered, and why."""
-        held, missing = self.ledger, {}
+        held = self.ledger
+        missing: dict[str, str] = {}
         if held.T < 2:
             missing |= dict.fromkeys(("overlap", "exclusive"), "With one mask there is nothing to compare yet.")
         if not isinstance(self.given, MaskLearner):
@@ -147,7 +148,8 @@ class MaskExplorer(View):
             )
         if not held.asked:
             missing["donors"] = (
-                "Donors are not shown: no task was offered the mask of an earlier one; ExSSNeT does it with an initializer."
+                "Donors are not shown: no task was offered the mask of an earlier one; learners with an initializer do "
+                "that."
             )
         return missing
 
@@ -160,22 +162,22 @@ class MaskExplorer(View):
             return {"run_or_masks": self.given.masks.first(t), "names": self.ledger.names[:t]}
         return {"run_or_masks": upto(self.given, t)}
 
-    def _overlap(self) -> "list[Callable[[Axes], Axes]]":
+    def _overlap(self) -> "list[Panel]":
         return [lambda ax: plots.mask_overlap(**self._masks(), chance=self.measure == "excess", ax=ax)]
 
-    def _capacity(self) -> "list[Callable[[Axes], Axes]]":
+    def _capacity(self) -> "list[Panel]":
         return [lambda ax: plots.mask_capacity(**self._masks(self.moment), ax=ax)]
 
-    def _weights(self) -> "list[Callable[[Axes], Axes]]":
+    def _weights(self) -> "list[Panel]":
         masks = self._masks()
         where = {"upto": self.moment, "names": masks["names"]}
         return [lambda ax: plots.weight_owners(masks["run_or_masks"], self.layer, **where, ax=ax)]
 
-    def _exclusive(self) -> "list[Callable[[Axes], Axes]]":
+    def _exclusive(self) -> "list[Panel]":
         masks = self._masks()
         return [lambda ax: plots.exclusive_share(masks.pop("run_or_masks"), **masks, ax=ax)]
 
-    def _donors(self) -> "list[Callable[[Axes], Axes]]":
+    def _donors(self) -> "list[Panel]":
         run = self._record()
         return [lambda ax: plots.donor_tree(run, ax=ax), lambda ax: plots.donor_scores(run, ax=ax)]
 

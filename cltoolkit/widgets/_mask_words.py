@@ -12,16 +12,18 @@ def summary(held: Ledger) -> str:
     total = held.sizes.sum()
     used, chance = held.exclusive.sum() / total, (held.used_by_chance[-1] * held.sizes).sum() / total
     said = [
-        f"Masks of {held.heading}: {count(held.T, 'task')}, {count(len(held.layers), 'layer')}, {count(total, 'weight')}.",
+        f"Masks of {held.heading}: {count(held.T, 'task')}, {count(len(held.layers), 'layer')}, "
+        f"{count(total, 'weight')}.",
         f"After all of them {percent(used)} of the weights are in use; independent masks of these sizes would use "
         f"{percent(chance)}.",
     ]
     if held.T > 1:
         said.append(f"The pair that shares most, chance taken off: {pair_sentence(held, *closest(held))}")
-        reused, null = np.nanmean(held.reused[:, 1:], axis=1)
+    if (later := held.reused[:, 1:][:, np.isfinite(held.reused[0, 1:])]).size:
+        reused, null = later.mean(1)
         said.append(
-            f"From the second task on, earlier masks hold {percent(reused)} of a mask on average; of independent masks it "
-            f"would be {percent(null)}."
+            f"From the second task on, earlier masks hold {percent(reused)} of a mask on average; of independent "
+            f"masks it would be {percent(null)}."
         )
     if held.asked:
         said.append(f"{count(int((held.donor >= 0).sum()), 'task')} started from the mask of an earlier one.")

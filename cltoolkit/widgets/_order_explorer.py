@@ -4,7 +4,7 @@ import contextlib
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import traitlets
@@ -17,12 +17,13 @@ from ._view import View
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..plots import Axes, Figure
+    from ..plots import Figure
 
 __all__ = ["OrderExplorer"]
 
 Order = tuple[int, ...]
-OUTCOMES = ("learned", "final")
+OUTCOMES: tuple[Literal["learned", "final"], ...] = ("learned", "final")
+LINE = 60  # characters under a picture
 EQUAL = 1e-6  # of the span of values: what counts as the same
 RULES = {"best": "the most helpful earlier task", "mean": "all earlier tasks, on average", "last": "the task before it"}
 
@@ -78,7 +79,8 @@ class OrderExplorer(View):
         *,
         train: Callable[[Order], OrderRuns] | None = None,
     ) -> None:
-        self.orders, self.measured = orders, None
+        self.orders = orders
+        self.measured: OrderRuns | None = None
         self._train = train
         self._sorted = np.sort(orders.values)
         self._frames: dict[str, pd.DataFrame] = {}
@@ -183,8 +185,8 @@ class OrderExplorer(View):
         found.compare(self.orders)  # raises if tasks are others
         number = [self.orders.names.index(name) for name in found.names]
         runs = {(tuple(number[t] for t in order), seed): run for (order, seed), run in found.runs.items()}
-        known = {} if self.measured is None else dict(self.measured.runs)
-        together = OrderRuns(known | runs, self.orders.names)
+        known = () if self.measured is None else self.measured.runs.items()
+        together = OrderRuns(dict(known) | runs, self.orders.names)
         self._frames = {outcome: together.compare(self.orders, measure=outcome) for outcome in OUTCOMES}
         self.measured = together
 
@@ -221,14 +223,19 @@ class OrderExplorer(View):
         """How many orders it is better than."""
         slack = EQUAL * (self._sorted[-1] - self._sorted[0] or 1.0)
         below = int(np.searchsorted(self._sorted, self.value - slack))
-        return f"better than {100 * below / len(self._sorted):.0f} % of them"
+        return f"better than {100 * below // len(self._sorted)} % of them"
 
-    def _among_all(self, ax: "Axes") -> "Axes":
+    def _among_all(self, ax: Any) -> Any:
         """The plot of all orders, and a line where this one stands."""
         plots.orders(self.orders, ax=ax)
         ax.axvline(self.value, color="black", linewidth=2.2, zorder=4)
-        ax.set_xlabel(f"{ax.get_xlabel()}\nthick line: {plots.short(self._named(self.order), 60)}, {self.value:.3g}")
+        ax.set_xlabel(f"{ax.get_xlabel()}\nthick line: {self._brief()}, {self.value:.3g}")
         return ax
+
+    def _brief(self) -> str:
+        """The order in a line: by name, by number, or not at all."""
+        ways = self._named(self.order), " ".join(map(str, self.order)), "the order as it stands"
+        return next(text for text in ways if len(text) <= LINE or text == ways[-1])
 
     def _row(self, order: Sequence[int]) -> dict[str, Any] | None:
         """What was measured of an order."""

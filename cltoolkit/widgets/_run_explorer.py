@@ -182,7 +182,11 @@ class RunExplorer(View):
         at = self._metrics.at("acc", "gem")
         difference = self._metrics.values[self.run, at] - self._metrics.values[self.other, at]
         said = f"Compared with {self.labels[self.other]}"
-        return f"{said}: {_number(difference, '+.3f')} in average accuracy at the end." if np.isfinite(difference) else f"{said}."
+        return (
+            f"{said}: {_number(difference, '+.3f')} in average accuracy at the end."
+            if np.isfinite(difference)
+            else f"{said}."
+        )
 
     def _explanation(self) -> str:
         if not self.metric:
@@ -209,7 +213,8 @@ class RunExplorer(View):
             return f"{said}; it is not learned yet."
         if i == t + 1:
             return f"{said}, right after it was learned."
-        return f"{said}; right after it was learned {_number(accuracy[t + 1])}: {_number(accuracy[i] - accuracy[t + 1], '+.2f')}."
+        since = _number(accuracy[i] - accuracy[t + 1], "+.2f")
+        return f"{said}; right after it was learned {_number(accuracy[t + 1])}: {since}."
 
     # What may be chosen
 
@@ -236,7 +241,9 @@ class RunExplorer(View):
 
     @traitlets.validate("dialect")
     def _known_dialect(self, proposal: Mapping[str, Any]) -> str:
-        return _named(proposal["value"], self._metrics.dialects(self.metric), f"dialect of {self.metric or 'no metric'}")
+        return _named(
+            proposal["value"], self._metrics.dialects(self.metric), f"dialect of {self.metric or 'no metric'}"
+        )
 
     @traitlets.observe("metric")
     def _own_dialect(self, _: Any) -> None:
@@ -278,7 +285,9 @@ def _labels(runs: tuple[Run, ...]) -> list[str]:
     """A name for each Run: learner and seed; where these are alike the folder too, and at last a number."""
     names = [f"{run.name}, seed {run.seed}" for run in runs]
     paths = [Path("" if run.path is None else run.path).name for run in runs]
-    full = [f"{name}, {path}" if path and names.count(name) > 1 else name for name, path in zip(names, paths, strict=True)]
+    full = [
+        f"{name}, {path}" if path and names.count(name) > 1 else name for name, path in zip(names, paths, strict=True)
+    ]
     often, seen = Counter(full), Counter[str]()
     unique = []
     for name in full:

@@ -27,8 +27,8 @@ class RunMetrics:
     Attributes:
         told: what to say of each metric, in JSON's types; of its dialects "at" is their place in `values`.
         values: `(R, D)`, of each Run and dialect; NaN where a Run lacks what the dialect needs.
-        cells: `(K, T + 1, T)`, the bit `at` of a cell is set where a dialect depends on it; Runs of the same tasks share it.
-        cells_of: which of `cells` is a Run's own.
+        cells: `(K, T + 1, T)`, the bit `at` of a cell is set where a dialect depends on it.
+        cells_of: which of `cells` is a Run's own; those of the same tasks share one.
         doubts: by Run and metric, what makes the values doubtful.
     """
 

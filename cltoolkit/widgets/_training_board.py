@@ -138,7 +138,7 @@ class TrainingBoard(View):
         self._starts, self._total = np.cumsum([0, *counts[:-1]]).tolist(), sum(counts)
         self._seen, self._curves = 0, dict[str, Thinned]()
         self._widths = np.zeros((0, 1 + session.run.T))
-        self._map, self._trails, self._shown = np.zeros((0, 2)), list[list[tuple[float, float]]](), 1.0
+        self._map, self._trails, self._variance = np.zeros((0, 2)), list[list[tuple[float, float]]](), 1.0
         name = f"{session.run.name} on {session.sequence.name}"
         super().__init__(title=name, tasks=[task.name for task in session.sequence])
         self._look()
@@ -231,7 +231,7 @@ class TrainingBoard(View):
         arrays = {"accuracy": self._matrix(), **self._lines(), **self._places()}
         self.place = self._where()
         embeds = "embeddings" in self.learner.moving()
-        about = {"curves": [*self._curves], "starts": self._starts, "embeds": embeds, "shown": self._shown}
+        about = {"curves": [*self._curves], "starts": self._starts, "embeds": embeds, "shown": self._variance}
         self.show(about, arrays)
 
     def _read_events(self) -> None:
@@ -276,7 +276,7 @@ class TrainingBoard(View):
     def _mapped(self, embeddings: np.ndarray) -> np.ndarray:
         """The embeddings on their plane of most variance, turned as little as can be since the last look."""
         plane = map_tasks(embeddings, method="pca")
-        fresh, self._shown = plane.points, 1.0 if plane.variance is None else plane.variance
+        fresh, self._variance = plane.points, 1.0 if plane.variance is None else plane.variance
         self._map = align([self._map, fresh])[1] if len(self._map) else fresh
         return self._map
 

@@ -1,29 +1,21 @@
 """Transfer to touch: estimators and what was measured side by side, and what each number was computed from."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import traitlets
 
-from .. import plots, transferability
-from ..embeddings import dendrogram_order, score_distances
+from .. import plots
 from ..transferability import TransferMatrix
+from ._transfer_ledger import LEVEL, MEASURED, agreed, correlations, gathered, is_gain, order_of, others, pairs_of
 from ._transfer_words import agreement_rows, agreement_words, by_target, how_made, signed
 from ._view import View
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from ..plots import Figure
 
 __all__ = ["TransferExplorer"]
-
-MEASURED = "measured"
-FEWEST = 3  # sources of a target whose order says anything
-LEVEL = 0.95
 
 
 class TransferExplorer(View):
@@ -66,12 +58,12 @@ class TransferExplorer(View):
     def __init__(
         self, scores: TransferMatrix | Mapping[str, TransferMatrix], measured: TransferMatrix | None = None
     ) -> None:
-        self.matrices = _gathered(scores, measured)
+        self.matrices = gathered(scores, measured)
         self.labels = {name: _label(name, matrix) for name, matrix in self.matrices.items()}
         first, *others = self.matrices
-        self._orders = {name: _order_of(matrix) for name, matrix in self.matrices.items()}
-        self._rho = _correlations(list(self.matrices.values()))
-        self.agreement, self._why_none = _agreement(self.matrices)
+        self._orders = {name: order_of(matrix) for name, matrix in self.matrices.items()}
+        self._rho = correlations(list(self.matrices.values()))
+        self.agreement, self._why_none = agreed(self.matrices)
         super().__init__(title=_title(self.matrices), tasks=self._any.targets, left=first, right=[first, *others][-1])
         self.show(self._texts(), self._numbers())
 
@@ -79,7 +71,7 @@ class TransferExplorer(View):
         """Both matrices, pair against pair, and the agreement; for a difference, the ranks it is made of."""
         panels = [lambda ax: self._matrix(self.left, ax), lambda ax: self._matrix(self.right, ax)]
         left, right = self.matrices[self.left], self.matrices[self.right]
-        if _pairs(left, right).any():
+        if pairs_of(left, right).any():
             panels.append(lambda ax: plots.transfer_scatter(left, right, ax=ax))
         frame = self.agreement
         if frame is not None:
@@ -117,9 +109,10 @@ class TransferExplorer(View):
         found = [self._orders[name] for name in (self.left, self.right)]
         return None if self.order == "given" else next((each for each in found if each is not None), None)
 
-    def _matrix(self, name: str, ax: "Axes") -> "Axes":
-        show = "values" if self.shown == "values" else "ranks"
-        plots.transfer_matrix(self.matrices[name], show=show, order=self._arranged, ax=ax)
+    def _matrix(self, name: str, ax: Any) -> Any:
+        plots.transfer_matrix(
+            self.matrices[name], show="values" if self.shown == "values" else "ranks", order=self._arranged, ax=ax
+        )
         ax.set_title(self.labels[name], fontsize=10)
         return ax
 
@@ -128,7 +121,7 @@ class TransferExplorer(View):
         said = []
         for name in dict.fromkeys((self.left, self.right)):
             matrix = self.matrices[name]
-            column = np.where(_others(matrix)[:, t], matrix.values[:, t], np.nan)
+            column = np.where(others(matrix)[:, t], matrix.values[:, t], np.nan)
             if np.isfinite(column).any():
                 said.append(f"{matrix.sources[int(np.nanargmax(column))]} by {self.labels[name]}")
         return f"Best other source for {self.task_names[t]}: {', '.join(said) or 'unknown'}."
@@ -143,7 +136,7 @@ class TransferExplorer(View):
             "made": [how_made(matrix) for matrix in matrices],
             "by_target": [by_target(matrix) for matrix in matrices],
             "digits": [_digits(matrix.values) for matrix in matrices],
-            "gains": [_is_gain(matrix) for matrix in matrices],
+            "gains": [is_gain(matrix) for matrix in matrices],
             "repeats": [0 if matrix.samples is None else len(matrix.samples) for matrix in matrices],
             "orders": [None if each is None else each.tolist() for each in self._orders.values()],
             "sources": list(self._any.sources),
@@ -172,47 +165,6 @@ class TransferExplorer(View):
         return f"TransferExplorer({self._title})"
 
 
-def _gathered(
-    scores: TransferMatrix | Mapping[str, TransferMatrix], measured: TransferMatrix | None
-) -> dict[str, TransferMatrix]:
-    """All matrices by name, rows and columns in the order of the first."""
-    named = {scores.estimator: scores} if isinstance(scores, TransferMatrix) else dict(scores)
-    if not named:
-        raise ValueError("expected at least one transfer matrix; got none")
-    if MEASURED in named:
-        raise ValueError(f"expected scores of other names than {MEASURED!r}; give that matrix as `measured`")
-    if measured is not None:
-        named[MEASURED] = measured
-    for name, matrix in named.items():
-        if not isinstance(matrix, TransferMatrix):
-            raise TypeError(
-                f"expected a TransferMatrix as {name!r}; got a {type(matrix).__name__}; "
-                'of measured transfer give one: measured=truth["fine_tune_gain"]'
-            )
-    first = next(iter(named.values()))
-    alike = set(first.sources) == set(first.targets)
-    sources = first.targets if alike else first.sources
-    return {name: _aligned(name, matrix, sources, first.targets) for name, matrix in named.items()}
-
-
-def _aligned(name: str, matrix: TransferMatrix, sources: tuple[str, ...], targets: tuple[str, ...]) -> TransferMatrix:
-    """The matrix with its rows and columns in this order."""
-    if set(matrix.sources) != set(sources) or set(matrix.targets) != set(targets):
-        odd = (set(matrix.sources) ^ set(sources)) | (set(matrix.targets) ^ set(targets))
-        raise ValueError(
-            f"expected all matrices to have the same sources and targets; {name!r} differs in {sorted(odd)[:5]}; "
-            "compute all on the same tasks"
-        )
-    rows, columns = [matrix.sources.index(each) for each in sources], [matrix.targets.index(each) for each in targets]
-    moved = {
-        part: None if held is None else held[..., rows, :][..., columns]
-        for part, held in (("values", matrix.values), ("floor", matrix.floor), ("samples", matrix.samples))
-    }
-    each = {key for key, value in matrix.settings.items() if isinstance(value, list) and len(value) == len(targets)}
-    settings = {key: [value[j] for j in columns] if key in each else value for key, value in matrix.settings.items()}
-    return replace(matrix, **moved, sources=sources, targets=targets, settings=settings)
-
-
 def _label(name: str, matrix: TransferMatrix) -> str:
     """A name to be read: that of the score, where it is not one of the user's own."""
     if name == MEASURED:
@@ -225,54 +177,6 @@ def _title(matrices: Mapping[str, TransferMatrix]) -> str:
     count = len(matrices) - (MEASURED in matrices)
     size = f"{S} source{'s' * (S > 1)} on {T} target{'s' * (T > 1)}"
     return f"{count} score{'s' * (count > 1)}{' and measured' * (MEASURED in matrices)}, {size}"
-
-
-def _others(matrix: TransferMatrix) -> np.ndarray:
-    """`(S, T)`: pairs of different tasks."""
-    return np.array(matrix.sources)[:, None] != np.array(matrix.targets)
-
-
-def _pairs(x: TransferMatrix, y: TransferMatrix) -> np.ndarray:
-    """`(S, T)`: pairs of different tasks with both values known."""
-    return np.asarray(_others(x) & np.isfinite(x.values) & np.isfinite(y.values))
-
-
-def _order_of(matrix: TransferMatrix) -> np.ndarray | None:
-    """Similar tasks side by side; None where not every task is a source of every other one."""
-    if matrix.sources != matrix.targets or not np.isfinite(matrix.values[_others(matrix)]).all():
-        return None
-    return dendrogram_order(score_distances(matrix.values))
-
-
-def _correlations(matrices: list[TransferMatrix]) -> np.ndarray:
-    """`(2, N, N)`: Spearman's ρ over all pairs of different tasks, and its mean within targets."""
-    rho = np.full((2, len(matrices), len(matrices)), np.nan)
-    for i, j in combinations(range(len(matrices)), 2):
-        x, y, pairs = matrices[i].values, matrices[j].values, _pairs(matrices[i], matrices[j])
-        each = [_spearman(x[at, t], y[at, t]) for t, at in enumerate(pairs.T) if at.sum() >= FEWEST]
-        known = [value for value in each if np.isfinite(value)]
-        rho[:, i, j] = rho[:, j, i] = _spearman(x[pairs], y[pairs]), np.mean(known) if known else np.nan
-    return rho
-
-
-def _spearman(x: np.ndarray, y: np.ndarray) -> float:
-    return float(transferability.spearman(x[None], y[None])[0]) if len(x) >= FEWEST else np.nan
-
-
-def _agreement(matrices: Mapping[str, TransferMatrix]) -> tuple["pd.DataFrame | None", str]:
-    """How scores agree with what was measured; None, and why."""
-    if MEASURED not in matrices:
-        return None, ""
-    scores = {name: matrix for name, matrix in matrices.items() if name != MEASURED}
-    try:
-        return transferability.agreement(scores, matrices[MEASURED], level=LEVEL), ""
-    except ValueError as error:
-        return None, f"No agreement can be computed: {error}."
-
-
-def _is_gain(matrix: TransferMatrix) -> bool:
-    """Whether values are differences, whose zero means no transfer."""
-    return matrix.estimator.endswith("_gain")
 
 
 def _range(label: str, matrix: TransferMatrix) -> str:

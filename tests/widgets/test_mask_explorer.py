@@ -75,7 +75,7 @@ def chance_free(masks):
 
 def test_a_run_and_its_learner_say_the_same():
     tasks, kkt = tiny.sequence(3), {"initializer": {"neighbors": 3, "fraction": 1.0}}
-    trained = tiny.learner("ExSSNeT", **kkt)
+    trained = tiny.learner("SupSup", **kkt)
     record = cl.train(trained, tasks, epochs=2, progress=False)
     ours, theirs = ledger(trained, [task.name for task in tasks]), ledger(record, None)
     for name in ("kept", "exclusive", "sizes", "shared", "donor", "scores", "levels"):
@@ -113,7 +113,9 @@ def test_a_task_without_a_donor_is_said_to_have_fallen_back():
     view.task = 0
     assert "was offered no earlier mask" in view.alt_text
     view.task = 1
-    assert re.search(r"digits 1 started from digits 0 with a score of 0\.\d\d; more than 0\.50 was needed", view.alt_text)
+    assert re.search(
+        r"digits 1 started from digits 0 with a score of 0\.\d\d; more than 0\.50 was needed", view.alt_text
+    )
 
 
 def test_a_run_that_goes_on_shows_the_tasks_it_has_learned():
@@ -305,7 +307,12 @@ def test_two_hundred_tasks_answer_at_once():
     start = time.process_time()
     view = MaskExplorer(many)
     assert time.process_time() - start < 5
-    for trait, values in {"moment": (1, 100), "task": (7, 199), "other": (3, 8), "view": ("capacity", "weights")}.items():
+    for trait, values in {
+        "moment": (1, 100),
+        "task": (7, 199),
+        "other": (3, 8),
+        "view": ("capacity", "weights"),
+    }.items():
         for value in values:
             start = time.process_time()
             setattr(view, trait, value)

@@ -1,24 +1,24 @@
-import { array, grid, mark, number, signed, stroke, ticks, write } from "./view.js";
+import { array, grid, mark, signed, stroke, ticks, write } from "./view.js";
 
 const COLUMNS = 10; // pictures in a row
 
-/** Margins of a task as { rank, margin, example, right, picture } each, least first. */
+/** Margins of a task as { rank, margin, example, right, picture, label } each, least first. */
 function margins(model, task) {
   const { shape: [count], values } = array(model, `margins/${task}`);
-  return Array.from({ length: count }, (_, k) => ({ rank: values[5 * k], margin: values[5 * k + 1], example: values[5 * k + 2], right: values[5 * k + 3] === 1, picture: values[5 * k + 4] }));
+  return Array.from({ length: count }, (_, k) => ({ rank: values[6 * k], margin: values[6 * k + 1], example: values[6 * k + 2], right: values[6 * k + 3] === 1, picture: values[6 * k + 4], label: values[6 * k + 5] }));
 }
 
 /** One example in words; `about` is what is known of its certificate. */
-function said({ rank, margin, example, right, picture }, about) {
-  const label = picture >= 0 && about.labels.length ? `, of class ${about.labels[picture]}` : "";
-  return `Example ${example}${label}: answered ${right ? "right" : "wrong"}; margin ${signed(margin)}, ${rank < about.failing ? "not certified" : "certified"}.`;
+function said({ rank, margin, example, right, label }, about) {
+  return `Example ${example}${label >= 0 ? `, of class ${about.classes[label]}` : ""}: answered ${right ? "right" : "wrong"}; margin ${signed(margin)}, ${rank < about.failing ? "not certified" : "certified"}.`;
 }
 
 /**
  * Sorted margins as bars from 0: filled where certified, striped where not, a cross at each wrong answer.
  * data: { rows, about, title, picked (example), pick(row), clear() }
  */
-function marginBars(surface, { rows, about, title, picked, pick, clear }) {
+function marginBars(surface, data) {
+  const { rows, about, title, picked, pick, clear } = data;
   const left = 48, top = 26, right = surface.width - 12, foot = surface.height - 34, n = about.n;
   let low = 0, high = 0;
   for (const { margin } of rows) if (Number.isFinite(margin)) { low = Math.min(low, margin); high = Math.max(high, margin); }
@@ -52,6 +52,7 @@ function marginBars(surface, { rows, about, title, picked, pick, clear }) {
     pick: (item) => pick(rows[item]),
     clear,
   });
+  surface.again = () => marginBars(surface, data);
 }
 
 const closest = (rows, rank) => rows.reduce((best, row, k) => (Math.abs(row.rank - rank) < Math.abs(rows[best].rank - rank) ? k : best), 0);
@@ -73,7 +74,7 @@ function striped(ctx, ink, path, box) {
   ctx.lineWidth = 1;
   stroke(ctx, ink, path);
   ctx.clip();
-  hatch(ctx, ink, ...box, 5);
+  stripes(ctx, ink, ...box, 5);
   ctx.restore();
 }
 
@@ -92,7 +93,8 @@ function pictures(model, about) {
 }
 
 /** The example that is looked at, large, and all that have a picture, small: data as of `marginBars`, and `drawn`, `looked` (example). */
-function gallery(surface, { rows, about, drawn, looked, pick, clear }) {
+function gallery(surface, data) {
+  const { rows, about, drawn, looked, pick, clear } = data;
   const shown = drawn ? rows.filter((row) => row.picture >= 0) : [], now = rows.find((row) => row.example === looked);
   const head = 166, cell = (surface.width - 10) / COLUMNS;
   const corner = (k) => [4 + (k % COLUMNS) * cell, head + 18 + Math.floor(k / COLUMNS) * cell];
@@ -100,7 +102,7 @@ function gallery(surface, { rows, about, drawn, looked, pick, clear }) {
     ctx.imageSmoothingEnabled = false;
     if (now && drawn && now.picture >= 0) framed(ctx, ink, drawn[now.picture], 4, 4, head - 20, { failing: now.rank < about.failing });
     const lines = now
-      ? [`example ${now.example}`, ...(now.picture >= 0 && about.labels.length ? [`class ${about.labels[now.picture]}`] : []), `answered ${now.right ? "right" : "wrong"}`, `margin ${signed(now.margin)}`, now.rank < about.failing ? "not certified" : "certified"]
+      ? [`example ${now.example}`, ...(now.label >= 0 ? [`class ${about.classes[now.label]}`] : []), `answered ${now.right ? "right" : "wrong"}`, `margin ${signed(now.margin)}`, now.rank < about.failing ? "not certified" : "certified"]
       : drawn ? ["Point at a bar or a picture,", "or walk with the arrows."] : [];
     const beside = now && drawn && now.picture < 0 ? [...lines, "(its picture is not among those kept)"] : lines;
     beside.forEach((line, k) => write(ctx, line, now && drawn && now.picture >= 0 ? head : 6, 16 + 18 * k, { color: ink, bold: k === 0 && Boolean(now) }));
@@ -116,6 +118,7 @@ function gallery(surface, { rows, about, drawn, looked, pick, clear }) {
     clear,
     row: (item) => shown[item],
   } : null);
+  surface.again = () => gallery(surface, data);
 }
 
 function framed(ctx, ink, canvas, x, y, side, { failing, wrong, bold }) {

@@ -1,17 +1,17 @@
-import { element, short, stroke, ticks, write, mark } from "./view.js";
+import { mark, short, stroke, ticks, write } from "./view.js";
 
 const FLOOR = 1e-10; // where an interval without width is drawn
 
-/** Powers of ten between two, about `count` of them. */
-function powers(low, high, count = 6) {
-  const first = Math.ceil(Math.log10(low) - 1e-9), last = Math.floor(Math.log10(high) + 1e-9), step = Math.max(1, Math.ceil((last - first) / count));
-  const every = [];
-  for (let k = first; k <= last; k += step) every.push({ at: 10 ** k, text: k < -2 || k > 3 ? `1e${k}` : String(Number((10 ** k).toPrecision(3))) });
-  return every;
+/** Ticks of a logarithmic axis: powers of ten, and what lies between where these are few. */
+function powers(low, high, most = 7) {
+  const first = Math.floor(Math.log10(low) - 1e-9), last = Math.ceil(Math.log10(high) + 1e-9), step = Math.max(1, Math.ceil((last - first) / most));
+  const bases = last - first > 3 ? [1] : [1, 2, 5], every = [];
+  for (let k = first; k <= last; k += step) for (const base of bases) every.push(Number(`${base}e${k}`));
+  return every.filter((at) => at >= low && at <= high).map((at) => ({ at, text: at < 1e-3 || at > 1e4 ? at.toExponential() : String(at) }));
 }
 
 /** Oblique lines in a box, for what is told apart without color. */
-function hatch(ctx, color, x, y, width, height, gap = 7) {
+function stripes(ctx, color, x, y, width, height, gap = 7) {
   ctx.save();
   ctx.beginPath();
   ctx.rect(x, y, width, height);
@@ -33,7 +33,7 @@ export function spans(surface, data) {
   const px = (x) => left + ((right - left) * (Math.min(Math.max(fit(x), x0), x1) - x0)) / (x1 - x0 || 1), py = (i) => top + (i + 0.5) * side;
   surface.show((ctx, ink) => {
     write(ctx, data.title, left, 12, { color: ink, size: 12, bold: true });
-    if (data.narrow > data.low) { ctx.globalAlpha = 0.25; hatch(ctx, ink, left, top, px(data.narrow) - left, foot - top); ctx.globalAlpha = 1; }
+    if (data.narrow > data.low) { ctx.globalAlpha = 0.25; stripes(ctx, ink, left, top, px(data.narrow) - left, foot - top); ctx.globalAlpha = 1; }
     ctx.lineWidth = 1;
     for (const { at, text } of data.log ? powers(data.low, data.high) : ticks(data.low, data.high, 6)) {
       ctx.globalAlpha = 0.15;
@@ -44,19 +44,22 @@ export function spans(surface, data) {
     stroke(ctx, ink, [[left, foot], [right, foot]]);
     write(ctx, data.across, (left + right) / 2, foot + 26, { color: ink, to: "center" });
     data.rows.forEach((row, i) => segment(ctx, ink, row, px, py(i), side));
-    const gap = Math.max(1, Math.ceil(12 / side));
-    data.rows.forEach((row, i) => { if (row.bold || i % gap === 0) write(ctx, short(row.name, 20), left - 8, py(i), { size: 10, color: ink, to: "right", bold: row.bold }); });
-    const bold = data.rows.findIndex((row) => row.bold);
+    const gap = [1, 2, 5, 10, 20, 50, 100].find((each) => each * side >= 12) ?? 200, bold = data.rows.findIndex((row) => row.bold);
+    data.rows.forEach((row, i) => {
+      if (row.bold || (i % gap === 0 && (bold < 0 || Math.abs(i - bold) * side >= 12))) write(ctx, short(row.name, 20), left - 8, py(i), { size: 10, color: ink, to: "right", bold: row.bold });
+    });
     if (bold >= 0) { ctx.strokeStyle = ink; ctx.lineWidth = 1.5; ctx.strokeRect(left - 5, py(bold) - side / 2, right - left + 10, side); }
     key(ctx, ink, data.legend ?? [], left, foot + 42);
   }, {
     at: (x, y) => { const i = Math.floor((y - top) / side); return n && i >= 0 && i < n && x <= surface.width ? i : null; },
+    holds: (item) => item < n,
     step: (item, dx, dy) => (n ? (item === null ? 0 : Math.min(Math.max(item + (dy || dx), 0), n - 1)) : null),
     words: data.words,
     place: (i) => ({ x: px(data.rows[i].marks[0]?.x ?? data.low), y: py(i) }),
     pick: (i) => data.pick?.(i),
     clear: () => data.clear?.(),
   });
+  surface.again = () => spans(surface, data);
 }
 
 function segment(ctx, ink, row, px, y, side) {

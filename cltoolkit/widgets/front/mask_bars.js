@@ -26,7 +26,7 @@ export function stripe(ctx, x, y, width, height, { fill = PAPER, line = GREY, ga
 }
 
 /** Owners, their colors and a word on each: a list while they are few, else a ramp from first to last. */
-export function key(ctx, ink, { x, y, height, names, T, texts, picked, free }) {
+export function key(ctx, ink, { x, y, height, names, T, texts, picked, free, plain }) {
   write(ctx, "owner", x, y, { size: 10, color: ink, bold: true });
   const few = T <= CROWD && T * 13 <= height - 34, top = y + 10;
   if (few) names.slice(0, T).forEach((name, t) => {
@@ -41,7 +41,7 @@ export function key(ctx, ink, { x, y, height, names, T, texts, picked, free }) {
       x + 17, top + (long * t) / Math.max(T - 1, 1), { size: 10, color: ink, bold: t === picked }));
   }
   const foot = top + (few ? 13 * T : Math.min(140, height - 60) + 10) + 4;
-  stripe(ctx, x, foot, 12, 10, { gap: 4 });
+  stripe(ctx, x, foot, 12, 10, { gap: 4, line: plain ? PAPER : GREY });
   ctx.strokeStyle = GREY;
   ctx.strokeRect(x + 0.5, foot + 0.5, 11, 9);
   write(ctx, `free${free ? `  ${free}` : ""}`, x + 17, foot + 5, { size: 10, color: ink });
@@ -73,7 +73,7 @@ export function capacity(surface, data) {
         ctx.globalAlpha = 1;
         if (T <= CROWD && wide * (b - a) > 14 && tall > 9) write(ctx, String(t + 1), x((a + b) / 2), y(i) + tall / 2,
           { size: 10, to: "center", color: data.picked >= 0 && data.picked !== t ? ink : on(t, T), bold: t === data.picked });
-        if (t === data.picked) { ctx.strokeStyle = ink; ctx.lineWidth = 2; ctx.strokeRect(x(a), y(i) - 1, Math.max(1, wide * (b - a)), tall + 2); }
+        if (t === data.picked && b > a) { ctx.strokeStyle = ink; ctx.lineWidth = 2; ctx.strokeRect(x(a), y(i) - 1, Math.max(1, wide * (b - a)), tall + 2); }
       }
       stripe(ctx, x(ends[i][moment]), y(i), wide * (1 - ends[i][moment]), tall);
       ctx.strokeStyle = GREY;
@@ -115,7 +115,7 @@ export function capacity(surface, data) {
  * Which earlier task each mask started from: an arc from the donor to the task. data: { donor (-1: none), scores(t), names, picked, title, words(t), pick(t), clear() }
  */
 export function tree(surface, data) {
-  const T = data.donor.length, left = 24, right = surface.width - 24, top = 48, foot = surface.height - 74;
+  const T = data.donor.length, left = 24, right = surface.width - 24, top = 48, foot = surface.height - 90;
   const x = (t) => left + ((right - left) * (t + 0.5)) / T, r = Math.min(7, Math.max(2, ((right - left) / T) * 0.4));
   const most = Math.max(1, ...data.donor.map((k, t) => (k < 0 ? 0 : t - k))), high = (t, k) => ((foot - top - r) * (t - k)) / most;
   const crowded = T > CROWD, every = Math.max(1, Math.ceil((14 * T) / (right - left)));
@@ -152,7 +152,7 @@ export function tree(surface, data) {
  * Bars for scores of candidates. data: { values, names, chosen (-1: none), needed, chance, picked, title, words(k), pick(k), clear() }
  */
 export function scores(surface, data) {
-  const { values, names, needed, chance } = data, n = values.length, left = 46, right = surface.width - 74, top = 32, foot = surface.height - 74;
+  const { values, names, needed, chance } = data, n = values.length, left = 46, right = surface.width - 74, top = 32, foot = surface.height - 90;
   const known = [...values, needed, chance].filter(Number.isFinite);
   const y0 = Math.min(0, ...known), y1 = Math.max(known.length && Math.max(...known) <= 1 && y0 === 0 ? 1 : 0, ...known) || 1;
   const x = (k) => left + ((right - left) * (k + 0.5)) / Math.max(n, 1), y = (v) => foot - ((foot - top) * (v - y0)) / (y1 - y0);

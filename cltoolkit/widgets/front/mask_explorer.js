@@ -107,7 +107,7 @@ function render({ model, el }) {
     room(760, tall);
     capacity(main, { rows, T, moment, names: held.names, picked: task, title: `Who owns the weights after ${count(moment, "task")}`, clear, pick: go.task,
       words: (i, t) => {
-        const row = rows[i], part = t === T ? 1 - sum(row.parts.slice(0, moment)) : row.parts[t], n = count(part * row.size, "weight");
+        const row = rows[i], part = t === T ? Math.max(0, 1 - sum(row.parts.slice(0, moment))) : row.parts[t], n = count(part * row.size, "weight");
         return t === T ? `${row.name}: ${n}, ${percent(part)}, are free after ${count(moment, "task")}` : `${row.name}: ${held.names[t]} owns ${n}, ${percent(part)}`;
       } });
     const used = sum(rows[0].parts.slice(0, moment));
@@ -118,12 +118,12 @@ function render({ model, el }) {
     const moment = model.get("moment"), l = held.layers.indexOf(model.get("layer")), grid = held.grids[l], size = grid.rows * grid.columns, n = held.cells.length;
     const owner = held.cells.subarray(grid.begin, grid.begin + size), at = (c) => `weight [${weight(grid, c).join(", ")}]`;
     const uses = (c, t) => t < moment && (holds(held.users, n, grid.begin + c, t) ?? owner[c] === t);
-    const part = (t) => held.exclusive[t * held.L + l] / held.sizes[l], free = 1 - sum([...Array(moment).keys()].map(part));
+    const part = (t) => held.exclusive[t * held.L + l] / held.sizes[l], free = Math.max(0, 1 - sum([...Array(moment).keys()].map(part)));
     const picked = task >= 0 && task < moment ? task : -1;
     room(760, height(grid, T, 760));
     weights(main, { grid, owner, moment, color: (t) => owned(t, T), lit: (c) => picked < 0 || uses(c, picked), clear, pick: go.task,
       title: `${grid.name} (${grid.shape.join(" × ")}) after ${count(moment, "task")}${picked < 0 ? "" : `: the mask of ${held.names[picked]}`}`,
-      legend: (ctx, ink, x, y, tall) => key(ctx, ink, { x, y, height: tall, names: held.names, T, picked, free: percent(free), texts: Array.from({ length: T }, (_, t) => (t < moment ? percent(part(t)) : "later")) }),
+      legend: (ctx, ink, x, y, tall) => key(ctx, ink, { x, y, height: tall, names: held.names, T, picked, plain: true, free: percent(free), texts: Array.from({ length: T }, (_, t) => (t < moment ? percent(part(t)) : "later")) }),
       words: (c) => {
         const t = owner[c];
         if (!(t >= 0 && t < moment)) return `${at(c)}: free${t >= moment ? ` so far; ${held.names[t]} takes it later` : "; no mask holds it"}`;

@@ -15,9 +15,9 @@ function render({ model, el }) {
   Object.assign(list.style, { display: "flex", flexWrap: "wrap", gap: "6px", listStyle: "none", padding: 0, margin: "4px 0 8px" });
   list.setAttribute("aria-label", "Tasks in order, first to last. Arrow keys move a task, Enter picks it; or drag.");
   const chips = makeChips(stage, model, book, list);
-  const drawn = stage.canvas({ width: 520, height: 300 }, "What each task draws on");
+  const drawn = stage.canvas({ width: 500, height: 300 }, "What each task draws on");
   const all = stage.canvas({ width: 420, height: 300 }, "All orders");
-  const against = stage.canvas({ width: 520, height: 320 }, "Predicted against measured");
+  const against = stage.canvas({ width: 500, height: 320 }, "Predicted against measured");
   for (const [surface, name] of [[drawn, "draws"], [all, "all"], [against, "against"]]) surface.canvas.classList.add(`clt-at-${name}`);
   problem(stage, model);
   stage.watch(["arrays", "content", "rev", "order", "task", "outcome"], () => {
@@ -58,7 +58,7 @@ function ledger(model) {
   const most = (t) => { let best = -1; for (let s = 0; s < T; s++) if (s !== t && (best < 0 || scores[s * T + t] > scores[best * T + t])) best = s; return { from: best, offer: scores[best * T + t] }; };
   const standing = (x) => {
     const under = below(x - EQUAL * span), over = values.length - below(x + EQUAL * span), of = `${complete ? "all" : "the"} ${values.length} orders${complete ? "" : " drawn"}`;
-    return `better than ${Math.round((100 * under) / values.length)} % of ${of}, worse than ${Math.round((100 * over) / values.length)} %`;
+    return `better than ${Math.floor((100 * under) / values.length)} % of ${of}, worse than ${Math.floor((100 * over) / values.length)} %`;
   };
   return { T, values, drawsOn, value, most: Array.from({ length: T }, (_, t) => most(t)), standing, notable: { ...notable, given: [...Array(T).keys()] } };
 }
@@ -178,10 +178,10 @@ function draws(surface, model, book) {
   const left = 52, right = surface.width - 10, top = 44, foot = surface.height - 74, wide = (right - left) / T;
   const [low, high] = extent([0, ...own.map(({ offer }) => offer), ...own.map(({ task }) => book.most[task].offer)]), room = 0.06 * (high - low || 1), [y0, y1] = [low < 0 ? low - room : 0, high > 0 ? high + room : 0];
   const px = (i) => left + (i + 0.5) * wide, py = (y) => foot - ((foot - top) * (y - y0)) / (y1 - y0 || 1), mean = book.value(order), named = wide >= 14;
-  const from = (i) => (own[i - 1].from < 0 ? `all ${i} before` : tasks[own[i - 1].from]);
+  const from = (i) => (own[i - 1].from < 0 ? `all ${i}` : tasks[own[i - 1].from]);
   surface.show((ctx, ink) => {
     write(ctx, "What each task draws on", left, 12, { color: ink, size: 12, bold: true });
-    write(ctx, `bars: ${rule}; ◇ the most any task offers; dashes: the mean, which is the value`, left, 28, { color: ink, size: 10 });
+    write(ctx, `bars: ${rule}; ◇ most on offer; dashes: mean = value`, left, 28, { color: ink, size: 10 });
     grid(ctx, ink, { left, right, top, foot, px: (x) => x, py, xticks: [], yticks: ticks(y0, y1, 5) });
     stroke(ctx, ink, [[left, py(0)], [right, py(0)]]);
     own.forEach(({ task, offer }, k) => {
@@ -191,13 +191,12 @@ function draws(surface, model, book) {
       ctx.fillRect(x - half, Math.min(py(0), py(offer)), 2 * half, Math.max(Math.abs(py(0) - py(offer)), 1));
       ctx.globalAlpha = 1;
       if (named) diamond(ctx, ink, x, py(book.most[task].offer));
-      if (wide >= 34) write(ctx, (offer < 0 ? signed : number)(offer, 2), x, offer < 0 ? py(offer) + 9 : py(offer) - 8, { color: ink, size: 10, to: "center", bold: picked === task });
     });
     ctx.setLineDash([5, 4]);
     ctx.lineWidth = 1.5;
     stroke(ctx, ink, [[left, py(mean)], [right, py(mean)]]);
     ctx.setLineDash([]);
-    if (named) order.forEach((t, i) => below(ctx, ink, { name: tasks[t], from: i ? `← ${from(i)}` : "first", x: px(i), wide, foot, bold: t === picked }));
+    if (named) order.forEach((t, i) => below(ctx, ink, { name: tasks[t], from: i ? `← ${from(i)}` : "first", offer: i ? signed(own[i - 1].offer, 3) : "", x: px(i), wide, foot, bold: t === picked }));
   }, {
     at: (x, y) => { const i = Math.floor((x - left) / wide); return i >= 0 && i < T && y > top - 10 ? i : null; },
     step: (item, dx, dy) => (item === null ? 0 : Math.min(Math.max(item + (dx || dy), 0), T - 1)),
@@ -208,10 +207,11 @@ function draws(surface, model, book) {
   surface.canvas.setAttribute("aria-label", `What each task draws on, by the rule: ${rule}. ${T <= 20 ? own.map(({ task, offer }, k) => `${tasks[task]} ${number(offer, 3)} from ${from(k + 1)}`).join("; ") : `${T} tasks`}.`);
 }
 
-function below(ctx, ink, { name, from, x, wide, foot, bold }) {
-  const slant = wide < 64, turn = slant ? -Math.PI / 4 : 0, to = slant ? "right" : "center", room = slant ? 11 : Math.floor(wide / 6);
+function below(ctx, ink, { name, from, offer, x, wide, foot, bold }) {
+  const slant = wide < 48, turn = slant ? -Math.PI / 4 : 0, to = slant ? "right" : "center", room = slant ? 11 : Math.floor(wide / 6);
   write(ctx, short(name, room), slant ? x - 3 : x, foot + 11, { color: ink, size: 11, to, turn, bold });
   write(ctx, short(from, room), slant ? x + 9 : x, foot + (slant ? 13 : 26), { color: ink, size: 10, to, turn });
+  if (!slant) write(ctx, offer, x, foot + 41, { color: ink, size: 10, to, bold });
 }
 
 function diamond(ctx, ink, x, y) {
@@ -286,7 +286,7 @@ function measured(surface, model, book) {
     words: (k) => `${chain(model, orders[k])}\npredicted ${number(x[k], 4)}, measured ${number(y[k], 3)}${Number.isFinite(low[k]) ? ` (${number(low[k], 3)} to ${number(high[k], 3)} over seeds)` : ""}`,
     pick: (k) => { if (orders[k].length === book.T) arrange(model, orders[k]); },
   });
-  surface.canvas.setAttribute("aria-label", `Predicted against measured: ${orders.length} orders${orders.length > 2 ? `, Spearman's ρ ${said(rho.spearman)}` : ""}${own >= 0 ? `; this order measured ${number(y[own], 3)}` : ""}.`);
+  surface.canvas.setAttribute("aria-label", `Predicted against measured: ${orders.length} order${orders.length === 1 ? "" : "s"}${orders.length > 2 ? `, Spearman's ρ ${said(rho.spearman)}` : ""}${own >= 0 ? `; this order measured ${number(y[own], 3)}` : ""}.`);
 }
 
 export default { render };

@@ -33,7 +33,7 @@ function sentence({ accuracy, run, other, task: j, moment, tasks, runs, T }, own
 /** Slopes, asked for once: `of(i, j)` gives a number, null while it is under way or where it cannot be known. */
 function slopes(model, arrived) {
   const known = new Map(), missing = new Set();
-  const fetch = (question, about) => {
+  const request = (question, about) => {
     known.set(about, null);
     ask(model, question).then((answer) => { known.set(about, answer); arrived(); }, () => { missing.add(about); arrived(); });
   };
@@ -41,7 +41,7 @@ function slopes(model, arrived) {
     missing: ({ run, metric, dialect, content }) => content.at_once ? missing.has(JSON.stringify(["slopes", run, metric.name, dialect.name])) : !model.get("kernel"),
     prepare({ content, run, metric, dialect }) {
       const question = ["slopes", run, metric.name, dialect.name], about = JSON.stringify(question);
-      if (content.at_once && !known.has(about)) fetch(question, about);
+      if (content.at_once && !known.has(about)) request(question, about);
     },
     of({ content, run, metric, dialect, T }, marks, i, j) {
       if (content.at_once) {
@@ -49,7 +49,7 @@ function slopes(model, arrived) {
         return all ? all[marks.subarray(0, i * T + j).reduce((sum, mark) => sum + mark, 0)] : null;
       }
       const question = ["slope", run, metric.name, dialect.name, i, j], about = JSON.stringify(question);
-      if (model.get("kernel") && !known.has(about)) fetch(question, about);
+      if (model.get("kernel") && !known.has(about)) request(question, about);
       return known.get(about) ?? null;
     },
   };
@@ -83,7 +83,7 @@ function span(values) {
 function history({ accuracy, run, other, task, moment, tasks, moments, runs, m, T }, model) {
   const x = Float32Array.from({ length: m }, (_, i) => i), [least, most] = span(other < 0 ? accuracy(run) : [...span(accuracy(run)), ...span(accuracy(other))]);
   const of = (r, dash) => tasks.map((name, j) => ({ name: dash ? `${name}, ${runs[r]}` : name, x, y: x.map((_, i) => accuracy(r)[i * T + j]), j, faint: task >= 0 && task !== j, bold: task === j, look: { ...look(j, T), ...dash } }));
-  const all = other < 0 ? of(run) : [...of(run, { dash: [] }), ...of(other, { dash: [6, 3] })].filter((line) => T <= 7 || task < 0 || line.j === task || !line.look.dash.length);
+  const all = other < 0 ? of(run) : [...of(run, { dash: [] }), ...of(other, { dash: [6, 3] })].filter((line) => T <= 7 || line.j === task || !line.look.dash.length);
   return { title: other < 0 ? "How it came about" : "How it came about (dashed: the other Run)", across: "tasks learned", up: "accuracy", lines: all, ylim: [Math.min(0, least), Math.max(1, most)], xlim: [0, m - 1], at: moment < 0 ? undefined : moment,
     words: (line, k) => `${line.name}, ${moments[k]}: ${number(line.y[k])}`, pick: (line, k) => putAll(model, { task: line.j, moment: k }) };
 }
@@ -141,7 +141,7 @@ function explained(panel, model, known) {
   if (!metric) return "";
   const marks = lit(held), used = marks.reduce((sum, mark) => sum + mark, 0), own = value(run, dialect.at), than = other < 0 ? "" : `; ${runs[other]} ${number(value(other, dialect.at), 4)}, difference ${signed(own - value(other, dialect.at), 4)}`;
   const cells = !dialect.cells ? "from evaluations during training, not from this matrix" : `from ${used} of ${marks.length} cells`, sources = known.missing(held) && used ? " What a change of one cell does is computed in a notebook." : "";
-  const rows = [[`${metric.title} (${dialect.name})`, "strong"], [`${number(own, 4)}${than}`, "output"], [dialect.formula, "code"], [`${metric.direction} is better; ${metric.unit}; ${cells}.${sources}`, "span"], [metric.note, "span"]];
+  const rows = [[`${metric.title} (${dialect.name})`, "strong"], [`${number(own, 4)}${than}`, "data"], [dialect.formula, "code"], [`${metric.direction} is better; ${metric.unit}; ${cells}.${sources}`, "span"], [metric.note, "span"]];
   const doubt = content.doubts[run][metric.name];
   if (doubt) rows.push([`Warning: ${doubt}`, "em"]);
   panel.replaceChildren(...rows.map(([text, tag]) => Object.assign(document.createElement(tag), { textContent: text })));

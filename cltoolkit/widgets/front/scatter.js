@@ -19,7 +19,12 @@ export function scatter(surface, data) {
     if (data.level !== undefined && data.level > y0 && data.level < y1) stroke(ctx, ink, [[left, py(data.level)], [right, py(data.level)]]);
     if (data.at !== undefined) stroke(ctx, ink, [[px(data.at), top], [px(data.at), foot]]);
     ctx.setLineDash([]);
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(left, top, right - left, foot - top);
+    ctx.clip();
     if (n > 400) crowd(ctx, ink, data, px, py); else few(ctx, ink, data, px, py);
+    ctx.restore();
     (data.rings ?? []).forEach((ring, i) => ringed(ctx, ink, ring, i, { x: px(data.x[ring.k]), y: py(data.y[ring.k]), left: left + 8, foot: foot - 8 - 14 * (data.rings.length - 1) }));
     (data.legend ?? []).forEach(({ look, name }, i) => {
       mark(ctx, look.marker, right + 14, top + 8 + 16 * i, 4, look.color ?? ink);
@@ -36,8 +41,11 @@ export function scatter(surface, data) {
   });
 }
 
+/** What the vertical axis has room for: all points, and of intervals at most as much again, lest a few wide ones flatten the rest. */
 function heights({ y, low, high }) {
-  return low ? [...y, ...low, ...high] : y;
+  if (!low) return y;
+  const [a, b] = extent(y), [from, to] = extent([...y, ...low, ...high]), span = b - a || 0.1;
+  return [Math.max(from, a - span), Math.min(to, b + span)];
 }
 
 function wide([low, high]) {
@@ -48,9 +56,10 @@ function wide([low, high]) {
 function few(ctx, ink, data, px, py) {
   for (let k = 0; k < data.x.length; k++) {
     const { color, marker } = data.look(k), own = color ?? ink, x = px(data.x[k]), lit = data.lit?.[k];
-    ctx.globalAlpha = data.lit && !lit ? 0.22 : 1;
+    ctx.globalAlpha = 0.45;
     ctx.lineWidth = 1;
     if (data.low && Number.isFinite(data.low[k])) stroke(ctx, own, [[x, py(data.low[k])], [x, py(data.high[k])]]);
+    ctx.globalAlpha = data.lit && !lit ? 0.22 : 1;
     mark(ctx, marker, x, py(data.y[k]), lit ? 5.5 : 4, own);
   }
   ctx.globalAlpha = 1;

@@ -32,7 +32,7 @@ function render({ model, el }) {
 function buttons(stage) {
   const { model } = stage, live = model.get("kernel");
   const act = (label, wish) => stage.press(label, () => model.send({ do: wish }));
-  const all = live ? { start: act("▶ Start", "start"), pause: act("⏸ Pause", "pause"), step: act("One step", "step"), task: act("One task", "task"), stop: act("⏹ Stop", "stop") } : {};
+  const all = live ? { start: act("▶ Start", "start"), pause: act("Pause", "pause"), step: act("One step", "step"), task: act("One task", "task"), stop: act("Stop", "stop") } : {};
   const bar = element("progress", "", stage.bar);
   bar.setAttribute("aria-label", "Progress of training");
   const where = element("span", "clt-where", stage.bar);

@@ -4,6 +4,7 @@
 
 const FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif";
 const PICK = "#D55E00"; // what is picked, beside a frame of ink
+const FAINT = 0.22; // of cells that are not meant
 const CROWD = 20; // lines past which each is thin
 const MARKED = 40; // points of a line up to which each has its marker
 
@@ -72,11 +73,13 @@ export function ticks(low, high, count = 5) {
   const step = power * [1, 2, 5, 10].find((base) => base * power >= raw * 0.999);
   const first = Math.ceil(low / step - 1e-9), last = Math.floor(high / step + 1e-9);
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => ({ at: (first + i) * step, text: ((first + i) * step).toFixed(digits) }));
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => ({ at: (first + i) * step, text: number((first + i) * step, digits) }));
 }
 
 /** Color of a share between 0 and 1 on one of the theme's maps. */
-export const shade = (map, share) => theme[map][Math.round(255 * Math.min(1, Math.max(0, share)))];
+export const shade = (map, share) => theme[map][level(share)];
+
+const level = (share) => Math.round(255 * Math.min(1, Math.max(0, share)));
 
 /** Look of line or point i of n: a color, dash and marker each while they are few, else shaded in their order. */
 export function look(i, n) {
@@ -111,6 +114,7 @@ export class Stage {
     this.heading.textContent = model.get("kernel") ? "In words" : "In words, as it was saved";
     this.words = element("p", "", more);
     this.watch(["alt"], () => { if (!this.mine) this.words.textContent = model.get("alt"); });
+    this.root.addEventListener("keydown", keepKeys);
     this.surroundings();
     this.end = () => { cancelAnimationFrame(this.frame); this.undo.forEach((each) => each()); };
   }
@@ -118,12 +122,25 @@ export class Stage {
   /** Keeps pictures as wide as there is room, as sharp as the screen, and in the colors of the page. */
   surroundings() {
     const fit = () => this.surfaces.forEach((surface) => surface.fit());
-    const room = new ResizeObserver(fit), theme = new MutationObserver(fit), dark = matchMedia("(prefers-color-scheme: dark)");
+    const room = new ResizeObserver(fit);
     room.observe(this.root);
-    theme.observe(document.body, { attributes: true, attributeFilter: ["class", "data-jp-theme-light", "data-jp-theme-name"] });
-    dark.addEventListener("change", fit);
+    // A theme may load its colors long after it is chosen. The style sheet lets them take a moment, whose end is heard.
+    const recolor = (event) => { if (event.target === this.root && event.propertyName === "color") fit(); };
+    this.root.addEventListener("transitionend", recolor);
     window.addEventListener("resize", fit);
-    this.undo.push(() => { room.disconnect(); theme.disconnect(); dark.removeEventListener("change", fit); window.removeEventListener("resize", fit); });
+    let sharpness; // a query for the sharpness there is: it ends when that does
+    const sharpen = () => {
+      fit();
+      sharpness = matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
+      sharpness.addEventListener("change", sharpen, { once: true });
+    };
+    sharpen();
+    this.undo.push(() => {
+      room.disconnect();
+      this.root.removeEventListener("transitionend", recolor);
+      window.removeEventListener("resize", fit);
+      sharpness.removeEventListener("change", sharpen);
+    });
   }
 
   /** Calls `draw` now, and once per frame in which any of the traits has changed. */
@@ -203,6 +220,12 @@ export class Stage {
   }
 
   canvas(size, label) { return new Surface(this, size, label); }
+}
+
+/** Keys pressed in a control are meant for it: a notebook would take them for commands, and an X would cut the cell. */
+function keepKeys(event) {
+  const control = event.target.closest("select, input, button, summary, textarea");
+  if (control && event.key !== "Tab" && !(event.ctrlKey || event.metaKey || event.altKey)) event.stopPropagation();
 }
 
 /** A new element with a class, at the end of another. */
@@ -324,11 +347,12 @@ export class Surface {
 
 /** Writes text; `to` is where it stands from its point: "left", "center" or "right". */
 export function write(ctx, text, x, y, { size = 11, color, to = "left", bold = false, turn = 0, base = "middle" } = {}) {
-  ctx.save();
   ctx.font = `${bold ? "600 " : ""}${size}px ${FONT}`;
   ctx.textAlign = to;
   ctx.textBaseline = base;
   if (color) ctx.fillStyle = color;
+  if (!turn) { ctx.fillText(text, x, y); return; }
+  ctx.save();
   ctx.translate(x, y);
   ctx.rotate(turn);
   ctx.fillText(text, 0, 0);
@@ -357,18 +381,15 @@ export function matrix(surface, data) {
   surface.show((ctx, ink) => {
     write(ctx, data.title ?? "", left, 12, { color: ink, size: 12, bold: true });
     const size = Math.min(11, wide / (digits + 2) / 0.6, side * 0.7);
-    for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) {
-      const x = data.values[i * n + j], known = Number.isFinite(x), fill = known ? color(x) : null;
-      const faint = data.lit && !data.lit[i * n + j];
-      ctx.globalAlpha = faint ? 0.22 : 1;
-      if (known) { ctx.fillStyle = fill; ctx.fillRect(left + j * wide, top + i * side, wide + 0.5, side + 0.5); }
-      ctx.globalAlpha = 1;
+    if (size < 7) carpet(ctx, data, (x) => (high > low ? (data.flip ? high - x : x - low) / (high - low) : 0.5), map, [left, top, right - left, foot - top]);
+    if (side >= 4) for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) { // smaller ones have room for nothing but their color
+      const k = i * n + j, x = data.values[k], known = Number.isFinite(x), fill = known ? color(x) : null, faint = data.lit && !data.lit[k];
+      if (known && size >= 7) { ctx.globalAlpha = faint ? FAINT : 1; ctx.fillStyle = fill; ctx.fillRect(left + j * wide, top + i * side, wide + 0.5, side + 0.5); ctx.globalAlpha = 1; }
       if (size >= 7) write(ctx, known ? (map === "diverging" ? signed(x, digits) : number(x, digits)) : "×", left + (j + 0.5) * wide, top + (i + 0.5) * side,
         { size, to: "center", bold: Boolean(data.lit) && !faint, color: !known || faint ? ink : light(fill) < 140 ? "#fff" : "#000" });
-      else if (!known && side >= 4) write(ctx, "×", left + (j + 0.5) * wide, top + (i + 0.5) * side, { size: side, to: "center", color: ink });
+      else if (!known) write(ctx, "×", left + (j + 0.5) * wide, top + (i + 0.5) * side, { size: side, to: "center", color: ink });
       if (known && !faint && data.hatched?.(i, j)) hatch(ctx, left + j * wide, top + i * side, wide, side, light(fill) < 140 ? "#fff" : "#000");
-      if (data.lit && !faint) { ctx.strokeStyle = PICK; ctx.lineWidth = side > 12 ? 2 : 1; frame(ctx, i, j); }
-      if (data.boxed?.(i, j) && !data.lit) { ctx.strokeStyle = "#fff"; ctx.lineWidth = side > 12 ? 2 : 1; frame(ctx, i, j); }
+      if (data.lit ? data.lit[k] : data.boxed?.(i, j)) { ctx.strokeStyle = data.lit ? PICK : "#fff"; ctx.lineWidth = side > 12 ? 2 : 1; frame(ctx, i, j); }
     }
     const [pi, pj] = data.crossed ?? data.picked ?? [-1, -1];
     ctx.strokeStyle = ink;
@@ -390,6 +411,16 @@ export function matrix(surface, data) {
     clear: () => data.clear?.(),
   });
   surface.again = () => matrix(surface, data);
+}
+
+/** Cells too small for numbers: one pixel each, enlarged. */
+function carpet(ctx, { values, shape: [m, n], lit }, share, map, place) {
+  const table = theme[map].map((color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)));
+  const image = new ImageData(n, m), small = Object.assign(document.createElement("canvas"), { width: n, height: m });
+  for (let k = 0; k < m * n; k++) if (Number.isFinite(values[k])) image.data.set([...table[level(share(values[k]))], lit && !lit[k] ? 255 * FAINT : 255], 4 * k);
+  small.getContext("2d").putImageData(image, 0, 0);
+  ctx.imageSmoothingEnabled = false;
+  ctx.drawImage(small, ...place);
 }
 
 /** Stripes over a cell. */
@@ -426,7 +457,7 @@ function scale(ctx, ink, { x, y, height, low, high, map, flip }) {
 // Lines
 
 /**
- * Lines over a common axis. data: { lines: [{ name, x, y, low?, high?, look, faint, bold }], title, across, up, xlim, ylim, xticks, digits, words(line, k), pick(line, k), clear(),
+ * Lines over a common axis. data: { lines: [{ name, x, y, low?, high?, look, faint, bold, steps? (between two points, the value of the "next" or the "last") }], title, across, up, xlim, ylim, xticks, digits, words(line, k), pick(line, k), clear(),
  *         at (a vertical rule), log (whether the axis is logarithmic), begins (where tasks begin), nothing (what to say where there are no lines) }
  */
 export function lines(surface, data) {
@@ -480,7 +511,7 @@ function reach(arrays) {
 function decades(low, high) {
   const first = Math.floor(Math.log10(low)), last = Math.ceil(Math.log10(high)), bases = last - first > 2 ? [1] : [1, 2, 5];
   const all = Array.from({ length: last - first + 1 }, (_, i) => bases.map((base) => base * 10 ** (first + i))).flat();
-  return all.filter((at) => at >= low * 0.999 && at <= high * 1.001).map((at) => ({ at, text: String(Number(at.toPrecision(2))) }));
+  return all.filter((at) => at >= low * 0.999 && at <= high * 1.001).map((at) => ({ at, text: at < 1e-3 ? Number(at.toPrecision(2)).toExponential() : String(Number(at.toPrecision(2))) }));
 }
 
 /** Text in lines no wider than there is room. */
@@ -525,6 +556,7 @@ function curve(ctx, ink, line, px, py, thin) {
   const { color, dash, marker } = line.look, own = color ?? ink;
   ctx.globalAlpha = line.faint ? 0.18 : 1;
   if (line.low) band(ctx, own, line, px, py);
+  ctx.lineJoin = line.x.length > 100 ? "bevel" : "round";
   ctx.lineWidth = line.bold ? 3 : thin;
   ctx.setLineDash(dash);
   ctx.strokeStyle = own;
@@ -533,6 +565,7 @@ function curve(ctx, ink, line, px, py, thin) {
   for (let k = 0; k < line.x.length; k++) {
     const y = line.y[k];
     if (!Number.isFinite(y)) { pen = false; continue; }
+    if (pen && line.steps) ctx.lineTo(px(line.x[line.steps === "next" ? k - 1 : k]), py(line.y[line.steps === "next" ? k : k - 1]));
     if (pen) ctx.lineTo(px(line.x[k]), py(y)); else ctx.moveTo(px(line.x[k]), py(y));
     pen = true;
   }
