@@ -61,9 +61,8 @@ def run(quick: bool = False) -> Result:
         rows,
         {"sequence": "split_digits", "turns": turns, "epochs": {name: its["epochs"] for name, its in SUBJECTS.items()}},
         [
-            "In one Jupyter kernel, turn by turn, from the first step to the last: the board's thread sends its updates, "
-            "at most four a second and one after each task, through the kernel's own sockets to a client that receives "
-            "them. "
+            "In one Jupyter kernel, turn by turn, from the first step to the last: the board's thread sends updates, "
+            "at most four a second and one after each task, through the kernel's own sockets to a client. "
             "Alone is the same session without a board. The picture is drawn by the browser, in a process of its own."
         ],
     )

@@ -1,4 +1,4 @@
-"""Views to touch: records as widgets in a notebook, as still pictures, and as pages that need neither kernel nor network."""
+"""Views to touch: records as widgets in notebooks, as still pictures, and as pages without kernel or network."""
 
 from ._interval_explorer import IntervalExplorer
 from ._link import Views, link
@@ -10,4 +10,15 @@ from ._training_board import TrainingBoard
 from ._transfer_explorer import TransferExplorer
 from ._view import View
 
-__all__ = ["IntervalExplorer", "MaskExplorer", "OrderExplorer", "RunExplorer", "TaskMap", "TrainingBoard", "TransferExplorer", "View", "Views", "link"]
+__all__ = [
+    "IntervalExplorer",
+    "MaskExplorer",
+    "OrderExplorer",
+    "RunExplorer",
+    "TaskMap",
+    "TrainingBoard",
+    "TransferExplorer",
+    "View",
+    "Views",
+    "link",
+]

@@ -11,8 +11,9 @@ __all__ = ["is_live"]
 def is_live() -> bool:
     """Whether this runs for a person at a notebook, who sees updates and can press buttons.
 
-    A notebook that is executed for its outputs (nbconvert, nbval, papermill) has a kernel too; but its cells run without
-    a way to ask for input, which every front end with a person before it offers. Outside of a kernel nothing is live.
+    A notebook that is executed for its outputs (nbconvert, nbval, papermill) has a kernel too; but its cells run
+    without a way to ask for input, which every front end with a person before it offers. Outside of a kernel nothing is
+    live.
 
     Example:
         >>> is_live()

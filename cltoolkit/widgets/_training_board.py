@@ -203,6 +203,20 @@ class TrainingBoard(View):
         """
         return self._trainer.wait(seconds)
 
+    def result(self) -> Run:
+        """The Run when training has ended; what is held goes on to the end first.
+
+        While it waits, buttons are not heard: the kernel is busy. Interrupting the kernel ends the waiting alone.
+
+        Raises:
+            RuntimeError: if training failed; the board shows how.
+        """
+        self._trainer.go()
+        self.wait()
+        if self.state == "failed":
+            raise RuntimeError(f"training failed, and its Run goes up to its last saved state:\n{self.problem}")
+        return self.run
+
     def _hear(self, widget: Any, message: Any, buffers: Any) -> None:
         """What buttons say, and what all views are asked."""
         trainer = self._trainer

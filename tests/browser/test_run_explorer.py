@@ -199,3 +199,15 @@ def test_the_kernel_answers_with_slopes(live):
     slope = metrics.explain("bwt", a_run(seed=0)).slope["gem"][4, 0]
     assert np.isclose(slope, 1 / 3)
     expect(live.cell(-1).locator(".clt-tip").first).to_contain_text("+0.10 here: +0.0333 in bwt")
+
+
+def test_the_picture_follows_the_theme_of_jupyterlab(live):
+    """Whose colors are loaded after the theme has been named."""
+    canvas = live.cell(-1).locator("canvas").first
+    before = canvas.evaluate("(c) => c.toDataURL()")
+    change = "await window.jupyterapp.commands.execute('apputils:change-theme', { theme: argument })"
+    live.js(change, "JupyterLab Dark")
+    changed = "(before) => document.querySelector('.jp-Notebook canvas').toDataURL() !== before"
+    live.page.wait_for_function(changed, arg=before)
+    live.js(change, "JupyterLab Light")
+    live.page.wait_for_function(changed.replace("!==", "==="), arg=before)

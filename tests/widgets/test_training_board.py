@@ -148,6 +148,21 @@ def test_an_error_in_the_thread_is_shown_and_loses_nothing(tmp_path):
     assert "<b>the network broke" not in str(view.to_html())  # in the page `<` is spelled otherwise
 
 
+def test_the_result_is_waited_for_and_what_is_held_goes_on():
+    view = board()
+    say(view, "step")
+    until(view, "paused")
+    assert view.result().accuracy.tobytes() == trained().accuracy.tobytes()
+    assert view.result() is view.run
+
+
+def test_a_failure_is_the_result(tmp_path):
+    view = breaking(tmp_path)
+    say(view, "start")
+    with pytest.raises(RuntimeError, match="training failed"):
+        view.result()
+
+
 def test_an_error_where_nobody_watches_is_raised_and_shown(tmp_path):
     view = breaking(tmp_path)
     with pytest.raises(RuntimeError, match="broke"):

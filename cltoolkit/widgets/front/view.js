@@ -3,7 +3,7 @@
 // from strangers: they reach the page through textContent, setAttribute and fillText alone.
 
 const FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif";
-const PICK = "#D55E00"; // what is picked, beside a frame of ink
+const PICK = "#D55E00"; // the frame of cells that are meant
 const FAINT = 0.22; // of cells that are not meant
 const CROWD = 20; // lines past which each is thin
 const MARKED = 40; // points of a line up to which each has its marker
@@ -124,9 +124,10 @@ export class Stage {
     const fit = () => this.surfaces.forEach((surface) => surface.fit());
     const room = new ResizeObserver(fit);
     room.observe(this.root);
-    // A theme may load its colors long after it is chosen. The style sheet lets them take a moment, whose end is heard.
+    // A theme may load its colors long after it is chosen. The style sheet lets them take a moment, whose end, or
+    // whose being cut short by the colors after them, is heard.
     const recolor = (event) => { if (event.target === this.root && event.propertyName === "color") fit(); };
-    this.root.addEventListener("transitionend", recolor);
+    for (const over of ["transitionend", "transitioncancel"]) this.root.addEventListener(over, recolor);
     window.addEventListener("resize", fit);
     let sharpness; // a query for the sharpness there is: it ends when that does
     const sharpen = () => {
@@ -137,7 +138,7 @@ export class Stage {
     sharpen();
     this.undo.push(() => {
       room.disconnect();
-      this.root.removeEventListener("transitionend", recolor);
+      for (const over of ["transitionend", "transitioncancel"]) this.root.removeEventListener(over, recolor);
       window.removeEventListener("resize", fit);
       sharpness.removeEventListener("change", sharpen);
     });
@@ -282,8 +283,7 @@ export class Surface {
 
   /** Takes the room there is, the sharpness of the screen and the page's own color of text, where they have changed. */
   fit() {
-    const room = this.stage.root.clientWidth;
-    if (!room) return; // not on the page
+    const room = this.stage.root.clientWidth || Infinity; // none while it is hidden
     const width = Math.min(this.wanted.width, Math.max(room, 160)), height = this.wanted.height;
     const other = width !== this.width || height !== this.height || this.ratio !== (window.devicePixelRatio || 1);
     if (other) this.size(width, height);
@@ -392,12 +392,12 @@ export function matrix(surface, data) {
       if (data.lit ? data.lit[k] : data.boxed?.(i, j)) { ctx.strokeStyle = data.lit ? PICK : "#fff"; ctx.lineWidth = side > 12 ? 2 : 1; frame(ctx, i, j); }
     }
     const [pi, pj] = data.crossed ?? data.picked ?? [-1, -1];
-    ctx.strokeStyle = ink;
-    ctx.lineWidth = 2.5;
-    if (data.crossed) { if (pi >= 0) frame(ctx, pi, 0, 1, n); if (pj >= 0) frame(ctx, 0, pj, m, 1); }
-    else if (pi >= 0 && pj >= 0) frame(ctx, pi, pj);
-    else if (pj >= 0) frame(ctx, 0, pj, m, 1);
-    else if (pi >= 0) frame(ctx, pi, 0, 1, n);
+    for (const [color, width] of [["#fff", 4.5], ["#000", 2.2]]) { // seen on light cells and on dark ones
+      ctx.strokeStyle = color;
+      ctx.lineWidth = width;
+      if (data.crossed) { if (pi >= 0) frame(ctx, pi, 0, 1, n); if (pj >= 0) frame(ctx, 0, pj, m, 1); }
+      else if (pi >= 0 || pj >= 0) frame(ctx, Math.max(pi, 0), Math.max(pj, 0), pi < 0 ? m : 1, pj < 0 ? n : 1);
+    }
     names(ctx, ink, data.columns, data.rows, { left, top, wide, side, foot, m, n, pj, pi });
     write(ctx, data.across ?? "", (left + right) / 2, surface.height - 6, { color: ink, to: "center" });
     scale(ctx, ink, { x: right + 14, y: top, height: foot - top, low, high, map, flip: data.flip });
