@@ -15,7 +15,7 @@ EXECUTE  := $(ONE) $(RUN) -m nbconvert --execute --ExecutePreprocessor.record_ti
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help tour lab test test-slow notebooks lint format types bench clean
+.PHONY: help tour lab test test-slow notebooks runs lint format types bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 | /p' Makefile | column -t -s '|' 2>/dev/null || sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' Makefile
@@ -38,6 +38,14 @@ test-slow: $(VENV)/.dev  ## the heavy checks
 notebooks: $(VENV)/.dev  ## execute every notebook in place, as it is stored
 	@for notebook in notebooks/*.ipynb; do $(EXECUTE) --to notebook --inplace "$$notebook" || exit 1; done
 	$(RUN) -m cltoolkit notebooks check --fix notebooks
+
+# Eleven learners, three seeds each. HopSupSup needs batch norm. What it takes to go on training is not kept.
+COMPARED := finetune joint separate hypernet hembedding hyperinterval intercontinet supsup exssnet taskfreesupsup hopsupsup
+runs: $(VENV)/.notebooks  ## train the Runs that notebooks open, in data/runs; some five minutes
+	@for learner in $(COMPARED); do $(ONE) $(RUN) -m cltoolkit run --learner $$learner --sequence split_digits --seed 0 1 2 \
+	  --out data/runs/compare --overwrite --set epochs=10 log_every=5 snapshots=false network.hidden=300,100 \
+	  $$(test $$learner != hopsupsup || echo network.batch_norm=true) || exit 1; done
+	rm -rf data/runs/compare/*/states
 
 lint: $(VENV)/.dev  ## ruff: rules and format; what stored notebooks are held to
 	$(RUN) -m ruff check

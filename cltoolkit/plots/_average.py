@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from .. import metrics
-from ._axes import FAINT, LINES, axes, describe, marker, open_frame, score_limits, short, style
+from ._axes import FAINT, FEW, LINES, axes, describe, legend_beside, marker, open_frame, score_limits, short, style
 from ._record import Record, groups, is_reference
 
 
@@ -56,7 +56,10 @@ def average_so_far(run_or_runs: Record | Iterable[Record], *, ax: Axes | None = 
     ax.set_xlim(min(0.9, 1 - 0.02 * longest), longest + max(0.1, 0.02 * longest))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=10, steps=[1, 2, 5, 10]))
     open_frame(ax)
-    ax.legend(fontsize=8, frameon=False, loc="best")
+    if len(runs) > FEW:
+        legend_beside(ax)
+    else:
+        ax.legend(fontsize=8, frameon=False, loc="best")
     words = f"Average accuracy on the tasks seen so far, over up to {longest} task{'s' * (longest > 1)}. At the end: "
     return describe(ax, words + ", ".join(ends) + ".")
 

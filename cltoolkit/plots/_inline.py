@@ -6,12 +6,12 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from ._axes import alt_text
-from ._sheet import png
+from ._sheet import SHADES, png
 
 __all__ = ["inline"]
 
 
-def inline(dpi: int = 72, shades: int = 128) -> None:
+def inline(dpi: int = 72, shades: int = SHADES) -> None:
     """From now on, figures in this notebook are stored as PNGs of few colors, with their alternative text.
 
     A notebook's file gets a third of the size, and a page made from it can be read aloud. Figures of other libraries
