@@ -10,25 +10,42 @@ import cltoolkit as cl
 ROOT = Path(__file__).parents[1]
 
 
-def code_in(document):
-    """The document's blocks of Python, compiled."""
+def run_block(document, words, names=None):
+    """Runs the document's block of Python that holds these words; its names."""
     text = (ROOT / document).read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    return [compile(block, document, "exec") for block in blocks]
+    (block,) = [block for block in blocks if words in block]
+    names = {} if names is None else names
+    exec(compile(block, document, "exec"), names)
+    return names
 
 
 def test_the_example_of_the_readme_learns_and_is_kept(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names = {}
-    exec(code_in("README.md")[0], names)
+    names = run_block("README.md", "HyperNet(net, embedding_dim=32)")
     assert names["run"].accuracy[-1].mean() > 0.9
     assert (tmp_path / "runs/hypernet/run.json").is_file()
 
 
+def test_the_views_of_the_readme_show_what_was_trained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run_block("README.md", "TrainingBoard")
+    assert names["board"].state == names["run"].status == "finished"
+    names["explorer"].task = 3
+    assert names["both"].task == 3
+    assert "://" not in (tmp_path / "runs/both.html").read_text("utf-8")
+    assert "HyperNet" in (tmp_path / "runs/report.html").read_text("utf-8")
+
+
+def test_the_masks_of_the_readme_are_untouched():
+    names = run_block("README.md", "KNNInitializer")
+    assert names["learner"].verify()
+    assert names["run"].accuracy[-1].mean() > 0.97
+
+
 def test_the_question_of_the_readme_is_answered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names = {}
-    exec(code_in("README.md")[1], names)
+    names = run_block("README.md", "measured_transfer")
     found = names["transfer"].agreement(names["scores"], names["truth"], over="pairs")
     found = found[found["truth"] == "fine_tune_gain"].set_index(["estimator", "measure"])
     assert (found.xs("spearman", level="measure")["low"] > 0).all()
@@ -37,8 +54,7 @@ def test_the_question_of_the_readme_is_answered(tmp_path, monkeypatch):
 
 def test_what_the_readme_certifies_is_certified(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names = {}
-    exec(code_in("README.md")[2], names)
+    names = run_block("README.md", "intervals.certify")
     learner, sequence = names["learner"], names["sequence"]
     every = [cl.intervals.certify(learner, task.test, t) for t, task in enumerate(sequence)]
     assert every[0].agrees_with(names["certificate"])
@@ -48,10 +64,9 @@ def test_what_the_readme_certifies_is_certified(tmp_path, monkeypatch):
 
 
 def test_the_rule_of_contributing_bounds():
-    names = {}
     kept = dict(cl.intervals.RULES)
     try:
-        exec(code_in("CONTRIBUTING.md")[-1], names)
+        run_block("CONTRIBUTING.md", "def heaviside")
         step = cl.intervals.IntervalTensor(torch.tensor([-1.0, 0.1, 2.0]), torch.full((3,), 0.5))
         found = torch.heaviside(step, torch.tensor(0.5))
     finally:
@@ -62,7 +77,7 @@ def test_the_rule_of_contributing_bounds():
 
 def test_the_learner_of_contributing_trains():
     names = {"__name__": "cltoolkit.learners._anchored", "__package__": "cltoolkit.learners"}
-    exec(code_in("CONTRIBUTING.md")[0], names)
+    run_block("CONTRIBUTING.md", "class Anchored", names)
     sequence = cl.sequences.split_digits()[:2]
     net = cl.networks.mlp(sequence.input_shape, (16,), sequence.num_classes)
     run = cl.train(names["Anchored"](net, strength=0.1), sequence, epochs=3, progress=False)
