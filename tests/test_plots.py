@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Polygon
+from matplotlib.patches import PathPatch, Polygon
 
 from cltoolkit import metrics, plots
 from cltoolkit.plots import _axes, _curves, _timeline
@@ -197,8 +197,8 @@ def test_matrix_marks_learned_cells_and_hatches_future_ones(T: int) -> None:
     assert future.get_hatch()
     for i, j in np.ndindex(T + 1, T):
         assert future.get_path().contains_point((j, i)) == (j >= i)
-    boxes = ax.collections[-1].get_paths()
-    assert [tuple(path.get_extents().min + 0.5) for path in boxes] == [(j, j + 1) for j in range(T)]
+    boxes = [patch for patch in ax.patches if isinstance(patch, PathPatch)][-1].get_path().to_polygons()
+    assert [tuple(corners.min(0) + 0.5) for corners in boxes] == [(j, j + 1) for j in range(T)]
 
 
 def test_matrix_lights_up_the_cells_a_metric_uses() -> None:

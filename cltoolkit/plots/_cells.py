@@ -44,7 +44,7 @@ def mark(ax: Axes, cells: NDArray[np.bool_], **look: Any) -> None:
         corners = np.argwhere(cells)[:, ::-1] - 0.5
         outlines = corners[:, None] + np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]])
         codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
-        ax.add_patch(PathPatch(Path(outlines.reshape(-1, 2), np.tile(codes, len(corners))), **look))
+        ax.add_artist(PathPatch(Path(outlines.reshape(-1, 2), np.tile(codes, len(corners))), **look))  # limits stay
 
 
 def hatch(ax: Axes, image: AxesImage, cells: NDArray[np.bool_]) -> None:

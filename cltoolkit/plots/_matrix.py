@@ -2,17 +2,14 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
 from matplotlib.image import AxesImage
-from matplotlib.patches import Polygon, Rectangle
+from matplotlib.patches import Polygon
 from numpy.typing import ArrayLike, NDArray
 
 from .. import metrics
 from ._axes import CROWD, axes, describe, inches, labels, named, slant, some
-from ._cells import ANNOTATED, SEQUENTIAL, heat, luminance, signs, stairs
+from ._cells import ANNOTATED, SEQUENTIAL, heat, luminance, mark, signs, stairs
 from ._record import Record, title
-
-Color = str | tuple[float, ...]
 
 
 def accuracy_matrix(run: Record, *, highlight: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
@@ -43,16 +40,16 @@ def accuracy_matrix(run: Record, *, highlight: ArrayLike | None = None, ax: Axes
     ax = axes(ax, width=max(3.2, T * cell + 2.0), height=max(2.7, (T + 1) * cell + 1.1))
     low, high = min(0.0, np.nanmin(values, initial=0.0)), max(1.0, np.nanmax(values, initial=1.0))
     image = heat(ax, values, low=low, high=high, cmap=SEQUENTIAL, label="test accuracy (fraction)")
-    _boxes(ax, np.isnan(values), facecolor="white", edgecolor="#bbbbbb", linewidth=0.4)
+    mark(ax, np.isnan(values), facecolor="white", edgecolor="#bbbbbb", linewidth=0.4)
     if lit is not None:
-        _boxes(ax, ~lit, facecolor=(1, 1, 1, 0.72), edgecolor="none")
+        mark(ax, ~lit, facecolor=(1, 1, 1, 0.72), edgecolor="none")
     ax.add_patch(Polygon(stairs(T), facecolor="none", edgecolor=(1, 1, 1, 0.3), hatch="////", linewidth=0))
     learned = np.eye(T + 1, T, -1, dtype=bool)
     line = 1.8 if T <= CROWD else 0.6
     if lit is None:
-        _boxes(ax, learned, facecolor="none", edgecolor="white", linewidth=line)
+        mark(ax, learned, facecolor="none", edgecolor="white", linewidth=line)
     else:
-        _boxes(ax, lit, facecolor="none", edgecolor="#D55E00", linewidth=1.3 * line)
+        mark(ax, lit, facecolor="none", edgecolor="#D55E00", linewidth=1.3 * line)
     if T <= ANNOTATED:
         _numbers(ax, image, values, lit)
     else:
@@ -66,11 +63,6 @@ def _mask(highlight: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     if mask.shape != shape:
         raise ValueError(f"`highlight` must have the shape of the accuracy matrix, {shape}; got {mask.shape}")
     return mask
-
-
-def _boxes(ax: Axes, cells: NDArray[np.bool_], *, facecolor: Color, edgecolor: Color, linewidth: float = 0.0) -> None:
-    patches = [Rectangle((j - 0.5, i - 0.5), 1, 1) for i, j in np.argwhere(cells)]
-    ax.add_collection(PatchCollection(patches, facecolor=facecolor, edgecolor=edgecolor, linewidth=linewidth))
 
 
 def _numbers(ax: Axes, image: AxesImage, values: NDArray[np.float64], lit: NDArray[np.bool_] | None) -> None:
