@@ -22,7 +22,7 @@ help:  ## this list
 
 tour: $(VENV)/.notebooks  ## execute the tour: runs/tour.html, its Runs under runs/tour/, and their table
 	@rm -rf runs/tour runs/tour.html && mkdir -p runs
-	$(EXECUTE) --to html --output-dir=runs --output=tour notebooks/00_tour.ipynb
+	$(EXECUTE) --to html --template classic --output-dir=runs --output=tour notebooks/00_tour.ipynb  # this template reads alt texts
 	$(RUN) -m cltoolkit show runs/tour/*
 	@echo "The page is runs/tour.html"
 
