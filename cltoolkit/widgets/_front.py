@@ -10,6 +10,7 @@ from ..plots import theme
 __all__ = ["module", "page_script", "stylesheet"]
 
 IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
+PART = re.compile(r"^export \* from \"./(\w+\.js)\";$", re.MULTILINE)
 EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 
 
@@ -32,7 +33,9 @@ def page_script(fronts: dict[str, tuple[str, ...]]) -> str:
 
 
 def _shared() -> str:
-    return f"const theme = {json.dumps(theme(), separators=(',', ':'))};\n{_plain('view.js')}"
+    """The theme, and what all views share: the parts that `view.js` names, in its order."""
+    parts = "\n".join(_plain(part) for part in PART.findall(_read("view.js")))
+    return f"const theme = {json.dumps(theme(), separators=(',', ':'))};\n{parts}"
 
 
 def _scope(names: tuple[str, ...]) -> str:

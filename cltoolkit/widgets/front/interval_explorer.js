@@ -133,23 +133,24 @@ function widths(state) {
   return task >= 0 ? `${of(task)}.` : medians.length ? `After ${after} of ${T} tasks: medians ${between(...extent(medians))}.${vacuous.length ? ` VACUOUS, with medians under 1e-8: ${vacuous.join(", ")}.` : ""}` : "None is known.";
 }
 
-const KINDS = [["clean", "clean", "o", 0], ["certified", "series/certified", "D", 2], ["certified without data", "series/certified_by_drift", "P", 6]];
+const KINDS = [["clean", "clean", "o", 0], ["certified", "series/certified", "D", 2], ["certified without data", "series/certified_by_drift", "P", 6]]; // the last on other examples
 
 function certified(state) {
-  const { model, memory, left, right, tasks, T, task, pick, clear } = state, after = model.get("moment"), kinds = KINDS.filter(([, name]) => memory(name));
+  const { model, memory, left, right, tasks, T, task, pick, clear } = state, after = model.get("moment"), content = model.get("content"), without = (kind) => kind === KINDS[2][0], kinds = KINDS.filter(([, name]) => memory(name));
   const now = (name) => { const { values } = memory(name); return (t) => (t < after ? values[(after - 1) * T + t] : NaN); };
   const at = kinds.map(([kind, name, marker, i]) => ({ kind, marker, look: { color: ink(i), dash: theme.dashes[i], marker }, value: now(name) }));
   left.want(560, tall(T));
   right.want(420, 400);
   const of = (t) => (t < after ? `${tasks[t]}: ${at.map(({ kind, value }) => `${kind} ${number(value(t))}`).join(", ")}${dull(model, t, at[1].value(t))}` : `${tasks[t]}: not learned yet`);
-  spans(left, { title: `Accuracy ${done(after)}`, across: "accuracy (fraction)", low: 0, high: 1, words: of, pick, clear, legend: at.map(({ kind, marker, look: { color } }) => ({ text: kind, marker, color })),
+  spans(left, { title: `Accuracy ${done(after)}`, across: "accuracy on test examples (fraction)", low: 0, high: 1, words: of, pick, clear, legend: at.map(({ kind, marker, look: { color } }) => ({ text: without(kind) ? `${kind} (${content.watched} examples)` : kind, marker, color })),
     rows: tasks.map((name, t) => ({ name, thin: t < after ? extent(at.map(({ value }) => value(t))) : null, bold: task === t, faint: faint(task, t), marks: at.map(({ value, marker, look: { color } }) => ({ x: value(t), marker, color })) })) });
-  const x = Float32Array.from({ length: model.get("content").learned }, (_, i) => i + 1);
+  const x = Float32Array.from({ length: content.learned }, (_, i) => i + 1);
   lines(right, { title: task >= 0 ? `${short(tasks[task], 30)}: in training` : "Certified accuracy in training", across: "tasks learned", up: "accuracy", ylim: [0, 1], xlim: [1, Math.max(x.length, 2)], xticks: whole(1, Math.max(x.length, 2)), at: after,
     lines: task >= 0 ? at.map(({ kind, look: own }, k) => ({ name: kind, kind, x, y: history(state, kinds[k][1], task), look: own, bold: kind === "certified", t: task }))
       : tasks.map((name, t) => ({ name, kind: "certified", x, y: history(state, "series/certified", t), look: look(t, T), t })),
     words: ({ t, kind, y }, k) => `${tasks[t]}, ${kind} ${done(k + 1)}: ${Number.isFinite(y[k]) ? number(y[k]) : "not learned yet"}`, pick: ({ t }) => pick(t), clear });
-  return task >= 0 ? `${of(task)}.` : `On average ${done(after)}: ${at.map(({ kind, value }) => `${kind} ${number(mean(tasks.map((_, t) => value(t))))}`).join(", ")}.`;
+  const others = kinds.length > 2 ? ` Without data: on ${content.watched} examples; the rest on test examples.` : " On test examples.";
+  return (task >= 0 ? `${of(task)}.` : `On average ${done(after)}: ${at.map(({ kind, value }) => `${kind} ${number(mean(tasks.map((_, t) => value(t))))}`).join(", ")}.`) + others;
 }
 
 const ink = (i) => (theme.colors[i] === "#000000" ? null : theme.colors[i]);

@@ -1,4 +1,4 @@
-import { Stage, array, element, extent, lines, matrix, put, putAll, theme } from "./view.js";
+import { Stage, array, element, extent, lines, matrix, put, putAll } from "./view.js";
 import { capacity, key, owned, scores, tree } from "./mask_bars.js";
 import { drawn, height, holds, weight, weights } from "./mask_weights.js";
 
@@ -63,6 +63,7 @@ function render({ model, el }) {
   const shown = { overlap, capacity: shares, weights: owners, donors, exclusive };
   stage.watch(["arrays"], () => { held = new Ledger(model); });
   stage.watch(["arrays", "view", "measure", "moment", "layer", "task", "other", "rev"], () => {
+    if (main.canvas.dataset.view !== model.get("view")) [main, side].forEach((surface) => surface.focus(null)); // items of another picture
     const view = model.get("view"), task = model.get("task") < T ? model.get("task") : -1, other = model.get("other") < T ? model.get("other") : -1;
     for (const [name, control] of Object.entries(own)) control.closest("label").style.display = uses[view].includes(name) ? "" : "none";
     side.box.hidden = view !== "donors";

@@ -204,6 +204,7 @@ function draws(surface, model, book) {
     place: (i) => ({ x: px(i), y: i ? py(own[i - 1].offer) : foot }),
     pick: (i) => put(model, "task", order[i]), clear: () => put(model, "task", -1),
   });
+  surface.again = () => draws(surface, model, book);
   surface.canvas.setAttribute("aria-label", `What each task draws on, by the rule: ${rule}. ${T <= 20 ? own.map(({ task, offer }, k) => `${tasks[task]} ${number(offer, 3)} from ${from(k + 1)}`).join("; ") : `${T} tasks`}.`);
 }
 
@@ -245,6 +246,7 @@ function strip(surface, model, book) {
     place: (i) => ({ x: px(shown[i].value), y: 30 + 17 * i }),
     pick: (i) => arrange(model, shown[i].order),
   });
+  surface.again = () => strip(surface, model, book);
   surface.canvas.setAttribute("aria-label", `Predicted values of ${values.length} orders. ${shown.map((each) => `${each.name} ${number(each.value, 4)}`).join(", ")}.`);
 }
 

@@ -39,6 +39,7 @@ export function scatter(surface, data) {
     pick: (item) => data.pick?.(item),
     clear: () => data.clear?.(),
   });
+  surface.again = () => scatter(surface, data);
 }
 
 /** What the vertical axis has room for: all points, and of intervals at most as much again, lest a few wide ones flatten the rest. */

@@ -108,12 +108,13 @@ function render({ model, el }) {
   function place([, by, kind, t], { points: places, stress, variance, note, words }) {
     const fixed = way().fixed, moment = model.get("moment"), n = places.length, task = model.get("task");
     const late = !fixed && t !== Math.min(moment, moments) ? `This page holds the ${kind.toUpperCase()} maps after ${taken[kind].join(", ")} tasks; a notebook makes all of them.` : "";
-    tell([`${verdict(stress, variance)}.`, note, late].filter(Boolean).join(" "), words, `${by} ${kind} ${t}`);
+    const faint = fixed && moment < n ? "Faint: not learned yet." : "";
+    tell([`${verdict(stress, variance)}.`, note, late, faint].filter(Boolean).join(" "), words, `${by} ${kind} ${t}`);
     const [[x0, y0], [x1, y1]] = reach.get(`${by} ${kind}`), gap = 0.08 * Math.max(x1 - x0, y1 - y0, 1e-9);
     points(surface, {
       points: places.map(([x, y], j) => ({ x, y, name: tasks[j], look: look(j, T), bold: j === task, faint: fixed && j >= moment })),
       trails: fixed ? [] : places.map((_, j) => n <= 60 || j === task ? trail(by, kind, j, t) : []),
-      title: `${way().label}, ${fixed ? `${n} tasks; faint: not learned yet` : `after ${t} of ${T} tasks`}`, note: verdict(stress, variance),
+      title: `${short(way().label, 40)}, ${fixed ? `${n} tasks` : `after ${t} of ${T} tasks`}`, note: verdict(stress, variance),
       across: `${kind === "pca" ? "principal axis" : "map coordinate"} 1 (unit of the distances)`, up: `${kind === "pca" ? "principal axis" : "map coordinate"} 2`,
       limits: [x0 - gap, x1 + gap, y0 - gap, y1 + gap],
       words: (j) => described(by, j, places[j], n, t), pick: (j) => put(model, "task", j), clear: () => put(model, "task", -1),
