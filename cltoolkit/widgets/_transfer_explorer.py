@@ -184,7 +184,7 @@ def _range(label: str, matrix: TransferMatrix) -> str:
     if not np.isfinite(matrix.values).any():
         return f"{label}: nothing is known."
     ends = (np.unravel_index(find(matrix.values), matrix.values.shape) for find in (np.nanargmin, np.nanargmax))
-    said = [f"{matrix.values[s, t]:.3g} ({matrix.sources[s]} on {matrix.targets[t]})" for s, t in ends]
+    said = [f"{matrix.values[s, t] + 0.0:.3g} ({matrix.sources[s]} on {matrix.targets[t]})" for s, t in ends]
     unknown = int(np.isnan(matrix.values).sum())
     return f"{label}: from {said[0]} to {said[1]}{f'; {unknown} unknown' if unknown else ''}."
 

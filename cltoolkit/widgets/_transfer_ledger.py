@@ -53,14 +53,14 @@ def _aligned(name: str, matrix: TransferMatrix, sources: tuple[str, ...], target
             "compute all on the same tasks"
         )
     rows, columns = [matrix.sources.index(each) for each in sources], [matrix.targets.index(each) for each in targets]
-    cells = np.ix_(rows, columns)
+    down, across = np.ix_(rows, columns)
     each = {key for key, value in matrix.settings.items() if isinstance(value, list) and len(value) == len(targets)}
     settings = {key: [value[j] for j in columns] if key in each else value for key, value in matrix.settings.items()}
     return replace(
         matrix,
-        values=matrix.values[cells],
-        floor=None if matrix.floor is None else matrix.floor[cells],
-        samples=None if matrix.samples is None else matrix.samples[:, *cells],
+        values=matrix.values[down, across],
+        floor=None if matrix.floor is None else matrix.floor[down, across],
+        samples=None if matrix.samples is None else matrix.samples[:, down, across],
         sources=sources,
         targets=targets,
         settings=settings,

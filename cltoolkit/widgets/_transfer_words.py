@@ -98,4 +98,6 @@ def _down(value: float) -> float:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    """Names in a row; names with a comma of their own, such as "H-score, adjusted", are told apart by semicolons."""
+    comma, last = ("; ", "; and ") if any("," in name for name in names) else (", ", " and ")
+    return names[0] if len(names) == 1 else f"{comma.join(names[:-1])}{last}{names[-1]}"

@@ -13,15 +13,6 @@ from cltoolkit.transferability import TransferMatrix  # noqa: E402
 from cltoolkit.widgets import RunExplorer, TaskMap  # noqa: E402
 
 EVIL = """<img src=x onerror="document.title='hit'">"""
-SPREAD = """
-import numpy as np
-T, rows = 45, np.full((45, 45, 3), np.nan)
-points = np.random.default_rng(0).normal(size=(T, 3))
-for t in range(T):
-    rows[t, : t + 1] = points[: t + 1]
-view = cl.widgets.TaskMap(cl.Run(np.full((T + 1, T), 0.9), series={"embeddings": rows}))
-view
-"""
 DARK = """(canvas) => {  // pixels as dark as the hatch, inside the frame
   const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   let dark = 0;
@@ -31,6 +22,15 @@ DARK = """(canvas) => {  // pixels as dark as the hatch, inside the frame
       if (data[k + 3] > 200 && Math.max(data[k], data[k + 1], data[k + 2]) < 60) dark++;
     }
   return dark;
+}"""
+WRITTEN = """() => {  // every line of text drawn from now on: where it begins and ends
+  window.written = [];
+  const { fillText } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    const wide = this.measureText(text).width, from = this.textAlign === "right" ? x - wide : x;
+    window.written.push([text, from, from + wide]);
+    fillText.call(this, text, x, y);
+  };
 }"""
 FIRST = """(canvas) => {  // the middle of what has the color of the first task, as shares of width and height
   const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -57,11 +57,6 @@ def made(T, d=4, half=0.5, names=None):
     return Run(np.full((T + 1, T), 0.75), {"sequence": {"tasks": tasks}}, series=series)
 
 
-@pytest.fixture(scope="module")
-def asked(notebook):
-    return notebook("import cltoolkit as cl", SPREAD)
-
-
 def canvas(page):
     return page.locator(".clt-task-map canvas")
 
@@ -76,6 +71,22 @@ def choose(page, trait, label):
 
 def shows(page, what):
     expect(canvas(page)).to_have_attribute("data-shown", what)
+
+
+def test_a_long_name_of_a_score_does_not_cover_the_stress(page_of):
+    run = made(5)
+    scores = TransferMatrix(np.random.default_rng(0).normal(size=(5, 5)), "h_score" * 9, run.task_names, run.task_names)
+    view = TaskMap(run, transfer=scores)
+    view.by = "transfer"
+    page = page_of(view)
+    shows(page, "transfer mds 0")
+    page.evaluate(WRITTEN)
+    page.locator(".clt-task-map .clt-moment").press("ArrowLeft")
+    expect(page.locator(".clt-trust")).to_contain_text("Faint: not learned yet")
+    page.wait_for_function("() => window.written.some(([text]) => text.startsWith('stress'))")
+    title = page.evaluate("() => window.written.find(([text]) => text.startsWith('Transfer'))")
+    stress = page.evaluate("() => window.written.find(([text]) => text.startsWith('stress'))")
+    assert title[2] < stress[1], (title, stress)
 
 
 def test_the_slider_walks_through_training_and_stress_is_always_said(page_of):
@@ -187,13 +198,3 @@ def test_play_goes_to_the_end_and_is_not_there_for_those_who_want_no_motion(page
     page.reload()
     shows(page, "embedding mds 3")
     expect(page.get_by_role("button")).to_have_count(0)
-
-
-def test_a_map_that_is_not_there_is_made_by_the_kernel(asked):
-    shown = asked.cell(-1).locator("canvas")
-    expect(shown).to_have_attribute("data-shown", "embedding pca 45")
-    asked.cell(-1).locator(".clt-method").select_option(label="truest distances (MDS)")
-    expect(shown).to_have_attribute("data-shown", "embedding mds 45")
-    asked.kernel.wait("view.method", "mds")
-    asked.kernel.eval("setattr(view, 'moment', 31)")
-    expect(shown).to_have_attribute("data-shown", "embedding mds 31")

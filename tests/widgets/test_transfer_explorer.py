@@ -129,6 +129,15 @@ def test_says_who_cannot_be_told_apart():
     assert "No agreement is shown for noise: zero lies in the interval." in noise.alt_text
 
 
+def test_names_with_a_comma_of_their_own_are_told_apart():
+    truth = gains()
+    worst = {
+        name: TransferMatrix(-truth.values, name, NAMES, NAMES) for name in ("h_score_adjusted", "h_score_shrinkage")
+    }
+    words = TransferExplorer({"leep": TransferMatrix(truth.values, "leep", NAMES, NAMES)} | worst, truth).alt_text
+    assert "Below it, with intervals apart: H-score, adjusted; and H-score, shrinkage." in words
+
+
 def test_similar_tasks_stand_side_by_side_as_the_left_matrix_has_it(view):
     for held, order in zip(scores().values(), view.content["orders"], strict=False):
         expected = embeddings.dendrogram_order(embeddings.score_distances(held.values))
@@ -228,3 +237,8 @@ def test_two_hundred_tasks_are_ready_within_seconds():
     begin = time.perf_counter()
     TransferExplorer({"leep": matrix("leep", 0, names, names)}, matrix("fine_tune_gain", 1, names, names))
     assert time.perf_counter() - begin < 8
+
+
+def test_nothing_is_said_to_be_minus_zero():
+    closeness = -np.abs(np.subtract.outer([0.0, 15.0, 30.0, 45.0], [0.0, 15.0, 30.0, 45.0]))
+    assert "to 0 (0° on 0°)" in TransferExplorer(TransferMatrix(closeness, "closeness", NAMES, NAMES)).alt_text

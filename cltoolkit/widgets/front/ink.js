@@ -46,6 +46,15 @@ export function mark(ctx, kind, x, y, r, color) {
   ctx.fill();
 }
 
+/** A hole of a marker's shape, through which the page is seen, be it light or dark. */
+export function hole(ctx, kind, x, y, r) {
+  ctx.save();
+  ctx.globalAlpha = 1;
+  ctx.globalCompositeOperation = "destination-out";
+  mark(ctx, kind, x, y, r, "#000");
+  ctx.restore();
+}
+
 export function grid(ctx, ink, { left, right, top, foot, px, py, xticks, yticks }) {
   ctx.lineWidth = 1;
   for (const { at, text } of yticks) {

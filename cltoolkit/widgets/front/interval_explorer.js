@@ -1,4 +1,6 @@
 import { Stage, array, element, extent, lines, look, matrix, number, put, short } from "./view.js";
+import { COLUMNS, gallery, marginBars, margins, pictures, said } from "./interval_margins.js";
+import { FLOOR, spans } from "./interval_spans.js";
 
 const OF_ONE = ["layers", "curves", "margins"]; // views of one task
 const OF_MOMENT = ["half_widths", "widths", "certified"]; // views of all tasks at one moment

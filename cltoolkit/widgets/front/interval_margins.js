@@ -1,15 +1,16 @@
 import { array, grid, mark, signed, stroke, ticks, write } from "./view.js";
+import { stripes } from "./interval_spans.js";
 
-const COLUMNS = 10; // pictures in a row
+export const COLUMNS = 10; // pictures in a row
 
 /** Margins of a task as { rank, margin, example, right, picture, label } each, least first. */
-function margins(model, task) {
+export function margins(model, task) {
   const { shape: [count], values } = array(model, `margins/${task}`);
   return Array.from({ length: count }, (_, k) => ({ rank: values[6 * k], margin: values[6 * k + 1], example: values[6 * k + 2], right: values[6 * k + 3] === 1, picture: values[6 * k + 4], label: values[6 * k + 5] }));
 }
 
 /** One example in words; `about` is what is known of its certificate. */
-function said({ rank, margin, example, right, label }, about) {
+export function said({ rank, margin, example, right, label }, about) {
   return `Example ${example}${label >= 0 ? `, of class ${about.classes[label]}` : ""}: answered ${right ? "right" : "wrong"}; margin ${signed(margin)}, ${rank < about.failing ? "not certified" : "certified"}.`;
 }
 
@@ -17,7 +18,7 @@ function said({ rank, margin, example, right, label }, about) {
  * Sorted margins as bars from 0: filled where certified, striped where not, a cross at each wrong answer.
  * data: { rows, about, title, picked (example), pick(row), clear() }
  */
-function marginBars(surface, data) {
+export function marginBars(surface, data) {
   const { rows, about, title, picked, pick, clear } = data;
   const left = 48, top = 26, right = surface.width - 12, foot = surface.height - 34, n = about.n;
   let low = 0, high = 0;
@@ -79,7 +80,7 @@ function striped(ctx, ink, path, box) {
 }
 
 /** The pictures of a task as canvases that can be drawn at any size. */
-function pictures(model, about) {
+export function pictures(model, about) {
   if (about.start < 0) return null;
   const { buffer, byteOffset, byteLength } = model.get("arrays").pixels.data, all = new Uint8Array(buffer, byteOffset, byteLength);
   const [height, width, channels] = about.size, size = height * width * channels;
@@ -93,7 +94,7 @@ function pictures(model, about) {
 }
 
 /** The example that is looked at, large, and all that have a picture, small: data as of `marginBars`, and `drawn`, `looked` (example). */
-function gallery(surface, data) {
+export function gallery(surface, data) {
   const { rows, about, drawn, looked, pick, clear } = data;
   const shown = drawn ? rows.filter((row) => row.picture >= 0) : [], now = rows.find((row) => row.example === looked);
   const head = 166, cell = (surface.width - 10) / COLUMNS;

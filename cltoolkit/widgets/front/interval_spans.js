@@ -1,6 +1,6 @@
-import { mark, short, stroke, ticks, write } from "./view.js";
+import { hole, mark, short, stroke, ticks, write } from "./view.js";
 
-const FLOOR = 1e-10; // where an interval without width is drawn
+export const FLOOR = 1e-10; // where an interval without width is drawn
 
 /** Ticks of a logarithmic axis: powers of ten, and what lies between where these are few. */
 function powers(low, high, most = 7) {
@@ -11,7 +11,7 @@ function powers(low, high, most = 7) {
 }
 
 /** Oblique lines in a box, for what is told apart without color. */
-function stripes(ctx, color, x, y, width, height, gap = 7) {
+export function stripes(ctx, color, x, y, width, height, gap = 7) {
   ctx.save();
   ctx.beginPath();
   ctx.rect(x, y, width, height);
@@ -71,7 +71,7 @@ function segment(ctx, ink, row, px, y, side) {
     const own = color ?? ink;
     if (marker === "|") { ctx.lineWidth = 1.8; stroke(ctx, own, [[px(x), y - 2 * r], [px(x), y + 2 * r]]); continue; }
     mark(ctx, marker, px(x), y, r, own);
-    if (hollow && r > 2) mark(ctx, marker, px(x), y, r - 1.4, "#fff");
+    if (hollow && r > 2) hole(ctx, marker, px(x), y, r - 1.4);
   }
   ctx.globalAlpha = 1;
 }

@@ -4,6 +4,7 @@ import { clamp, decades, number, reach, short, ticks } from "./words.js";
 import { FONT, grid, mark, paragraph, rule, stroke, write } from "./ink.js";
 
 const CROWD = 20; // lines past which each is thin
+const GRAIN = 6; // pixels, as finely as room for names is looked for
 const MARKED = 40; // points of a line up to which each has its marker
 
 /**
@@ -85,23 +86,14 @@ function band(ctx, color, line, px, py) {
   ctx.restore();
 }
 
-/** Names of a few lines, in the corner that they cross least. */
+/** Names of a few lines, where they cover least of all lines. */
 function legend(ctx, ink, known, { left, right, top, foot, px, py }) {
   const shown = known.filter((line) => !line.faint && line.name);
   if (shown.length > 8 || shown.length < 2) return;
   const names = shown.map((line) => short(line.name, 26));
   ctx.font = `10px ${FONT}`;
   const wide = 36 + Math.max(...names.map((name) => ctx.measureText(name).width)), high = 14 * shown.length + 2;
-  const corners = [[left + 6, foot - high - 4], [right - wide - 2, foot - high - 4], [right - wide - 2, top + 2], [left + 6, top + 2]];
-  const crossed = ([x, y]) => known.reduce((sum, line) => {
-    const every = Math.max(1, Math.floor(line.x.length / 200));
-    for (let k = 0; k < line.x.length; k += every) {
-      const u = px(line.x[k]) - x, v = py(line.y[k]) - y;
-      if (u > -4 && u < wide + 4 && v > -4 && v < high + 4) sum += every;
-    }
-    return sum;
-  }, 0);
-  const [x, y0] = corners.map((corner) => [crossed(corner), corner]).reduce((best, each) => (each[0] < best[0] ? each : best))[1];
+  const [x, y0] = emptiest(known, { px, py }, { wide, high }, { x: [left + 6, right - wide - 2, (left + right - wide) / 2], low: top + 2, foot: foot - high - 4 });
   shown.forEach((line, i) => {
     const y = y0 + 14 * i + 8, own = line.look.color ?? ink;
     ctx.lineWidth = line.bold ? 3 : 1.6;
@@ -111,6 +103,23 @@ function legend(ctx, ink, known, { left, right, top, foot, px, py }) {
     if (line.x.length <= MARKED) mark(ctx, line.look.marker, x + 11, y, 3, own);
     write(ctx, names[i], x + 28, y, { size: 10, color: ink, bold: line.bold });
   });
+}
+
+/** Of places for a box in one of three columns, the corners first, the one that lines cross least. */
+function emptiest(known, { px, py }, { wide, high }, { x: columns, low, foot }) {
+  const cells = new Map(), add = (x, y) => { const at = Math.floor(x / GRAIN) * 4096 + Math.floor(y / GRAIN); cells.set(at, (cells.get(at) ?? 0) + 1); };
+  for (const { x, y, steps } of known) for (let k = 0, every = Math.max(1, Math.floor(x.length / 200)); k < x.length; k += every) {
+    const [u, v] = [px(x[k]), py(y[k])], next = Math.min(k + every, x.length - 1), [du, dv] = [px(x[next]) - u, py(y[next]) - v];
+    if (!Number.isFinite(u + v + du + dv)) { if (Number.isFinite(u + v)) add(u, v); continue; }
+    const count = Math.max(1, Math.ceil(Math.max(Math.abs(du), Math.abs(dv)) / GRAIN));
+    for (let i = 0; i < count; i++) add(u + (du * i) / count, v + (dv * (steps === "last" ? 0 : steps === "next" ? 1 : i / count)));
+  }
+  const crossed = (x, y) => { let sum = 0; for (const [at, count] of cells) { const u = GRAIN * Math.floor(at / 4096), v = GRAIN * (at % 4096); if (u > x - 2 * GRAIN && u < x + wide + GRAIN && v > y - 2 * GRAIN && v < y + high + GRAIN) sum += count; } return sum; };
+  const between = Array.from({ length: Math.max(0, Math.floor((foot - low) / (2 * GRAIN))) }, (_, i) => foot - 2 * GRAIN * (i + 1));
+  const places = [foot, low, ...between].flatMap((y) => columns.map((x) => [x, y]));
+  let best = places[0], least = Infinity;
+  for (const [x, y] of places) { const sum = crossed(x, y); if (sum < least) { least = sum; best = [x, y]; } if (!least) break; }
+  return best;
 }
 
 function nearest(known, px, py, x, y, reach = 14) {

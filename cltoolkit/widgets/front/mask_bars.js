@@ -1,4 +1,4 @@
-import { grid, mark, number, shade, short, stroke, ticks, write } from "./view.js";
+import { grid, hole, mark, number, shade, short, stroke, ticks, write } from "./view.js";
 
 const PAPER = "#ffffff", GREY = "#b0b0b0", CROWD = 20;
 
@@ -191,12 +191,11 @@ function level(ctx, ink, name, value, dash, { left, right, y }) {
 }
 
 function ring(ctx, ink, x, y, r) {
-  ctx.fillStyle = PAPER;
+  hole(ctx, "o", x, y, r);
   ctx.strokeStyle = ink;
   ctx.lineWidth = 1.2;
   ctx.beginPath();
   ctx.arc(x, y, r, 0, 2 * Math.PI);
-  ctx.fill();
   ctx.stroke();
 }
 

@@ -96,5 +96,5 @@ function cellNames(ctx, ink, columns, rows, { left, top, wide, side, foot, m, n,
 
 function scale(ctx, ink, { x, y, height, low, high, map, flip }) {
   for (let k = 0; k < height; k++) { ctx.fillStyle = shade(map, flip ? k / height : 1 - k / height); ctx.fillRect(x, y + k, 10, 1.5); }
-  for (const { at, text } of ticks(low, high, 6)) write(ctx, text, x + 14, y + height * (1 - (at - low) / (high - low || 1)), { size: 10, color: ink });
+  for (const { at, text } of ticks(low, high, Math.min(6, Math.max(1, Math.floor(height / 13))))) write(ctx, text, x + 14, y + height * (1 - (at - low) / (high - low || 1)), { size: 10, color: ink });
 }

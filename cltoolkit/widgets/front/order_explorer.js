@@ -238,7 +238,7 @@ function strip(surface, model, book) {
     if (few) counts.forEach((height, k) => { ctx.beginPath(); ctx.arc(px(values[k]), py(height + 0.5), 4, 0, 2 * Math.PI); ctx.fill(); });
     else counts.forEach((count, b) => { const wide = (right - left) / counts.length; ctx.fillRect(left + b * wide, py(count), wide - 1, foot - py(count)); });
     ctx.globalAlpha = 1;
-    shown.forEach((each, i) => flag(ctx, ink, each, { x: px(each.value), y: 30 + 17 * i, foot, right: surface.width, own: i === shown.length - 1 }));
+    shown.forEach((each, i) => flag(ctx, ink, each, { x: px(each.value), y: 30 + 17 * i, foot, right: surface.width, above: shown.slice(0, i).map(({ value }) => px(value)), own: i === shown.length - 1 }));
   }, {
     at: (x, y) => { const row = Math.floor((y - 22) / 17); return row >= 0 && row < shown.length ? row : null; },
     step: (item, dx, dy) => (item === null ? 0 : Math.min(Math.max(item + (dx || dy), 0), shown.length - 1)),
@@ -263,13 +263,14 @@ function piles(values, px) {
   return heights;
 }
 
-function flag(ctx, ink, { name, value, look: { color, dash } }, { x, y, foot, right, own }) {
+function flag(ctx, ink, { name, value, look: { color, dash } }, { x, y, foot, right, above, own }) {
   ctx.lineWidth = own ? 2.5 : 1.5;
   ctx.setLineDash(dash);
   stroke(ctx, color ?? ink, [[x, y], [x, foot]]);
   ctx.setLineDash([]);
-  const turned = x > right / 2;
-  write(ctx, `${name} ${number(value, 3)}`, turned ? x - 5 : x + 5, y, { color: ink, size: 10, bold: own, to: turned ? "right" : "left" });
+  const text = `${name} ${number(value, 3)}`, wide = 8 + 6 * text.length, crossed = (from) => above.filter((other) => other > from && other < from + wide).length;
+  const worse = crossed(x - wide) + (x - wide < 0 ? 9 : 0) - crossed(x + 1) - (x + wide > right ? 9 : 0), turned = worse < 0 || (!worse && x > right / 2);
+  write(ctx, text, turned ? x - 5 : x + 5, y, { color: ink, size: 10, bold: own, to: turned ? "right" : "left" });
 }
 
 // Predicted against measured

@@ -6,7 +6,7 @@ import { extent, grid, mark, short, stroke, ticks, write } from "./view.js";
  *         level (a horizontal line), at (a vertical one), empty (words where there are no points), words(k), pick(k), clear() }
  */
 export function scatter(surface, data) {
-  const left = 52, top = 26, bottom = 36, right = surface.width - (data.legend?.length ? 96 : 12), foot = surface.height - bottom, n = data.x.length;
+  const { notes = [], rings = [] } = data, left = 52, top = 26 + 14 * notes.length + (rings.length ? 15 : 0), bottom = 36, right = surface.width - (data.legend?.length ? 96 : 12), foot = surface.height - bottom, n = data.x.length;
   const [x0, x1] = wide(extent(data.at === undefined ? data.x : [...data.x, data.at])), [y0, y1] = wide(extent(heights(data)));
   const px = (x) => left + ((right - left) * (x - x0)) / (x1 - x0), py = (y) => foot - ((foot - top) * (y - y0)) / (y1 - y0);
   surface.show((ctx, ink) => {
@@ -25,12 +25,12 @@ export function scatter(surface, data) {
     ctx.clip();
     if (n > 400) crowd(ctx, ink, data, px, py); else few(ctx, ink, data, px, py);
     ctx.restore();
-    (data.rings ?? []).forEach((ring, i) => ringed(ctx, ink, ring, i, { x: px(data.x[ring.k]), y: py(data.y[ring.k]), left: left + 8, foot: foot - 8 - 14 * (data.rings.length - 1) }));
+    rings.forEach((ring, i) => ringed(ctx, ink, ring, i, { x: px(data.x[ring.k]), y: py(data.y[ring.k]), at: [left + 5 + 110 * i, top - 9] }));
     (data.legend ?? []).forEach(({ look, name }, i) => {
       mark(ctx, look.marker, right + 14, top + 8 + 16 * i, 4, look.color ?? ink);
       write(ctx, short(name, 12), right + 24, top + 8 + 16 * i, { color: ink, size: 10 });
     });
-    (data.notes ?? []).forEach((line, i) => write(ctx, line, left + 6, top + 6 + 14 * i, { color: ink, size: 10 }));
+    notes.forEach((line, i) => write(ctx, line, left, 28 + 14 * i, { color: ink, size: 10 }));
   }, {
     at: (x, y) => nearestPoint(data, px, py, x, y),
     step: (item, dx, dy) => along(data, item, dx, dy),
@@ -79,17 +79,17 @@ function crowd(ctx, ink, data, px, py) {
   ctx.globalAlpha = 1;
 }
 
-function ringed(ctx, ink, { look, name }, i, { x, y, left, foot }) {
+function ringed(ctx, ink, { look, name }, i, { x, y, at: [u, v] }) {
   ctx.lineWidth = 1.8;
   ctx.setLineDash(look.dash);
-  for (const [cx, cy, r] of [[x, y, 8 + 2 * i], [left + 4, foot + 14 * i, 5]]) {
+  for (const [cx, cy, r] of [[x, y, 8 + 2 * i], [u, v, 5]]) {
     ctx.strokeStyle = look.color ?? ink;
     ctx.beginPath();
     ctx.arc(cx, cy, r, 0, 2 * Math.PI);
     ctx.stroke();
   }
   ctx.setLineDash([]);
-  write(ctx, name, left + 14, foot + 14 * i, { color: ink, size: 10 });
+  write(ctx, name, u + 10, v, { color: ink, size: 10 });
 }
 
 function nearestPoint(data, px, py, x, y, reach = 12) {
