@@ -7,10 +7,13 @@ from weakref import WeakKeyDictionary
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 WIDTH = 6.4  # inches, of new figures at most
 INK = "#333333"
@@ -63,9 +66,25 @@ def theme() -> dict[str, Any]:
 
 
 def describe(ax: Axes, text: str) -> Axes:
-    """Registers the alternative text of axes."""
+    """Registers the alternative text of axes; the last thing that a plot does."""
+    as_written(ax)
     _ALT_TEXTS[ax] = text
     return ax
+
+
+def as_written(ax: Axes) -> None:
+    """Shows texts as they are: names of tasks and layers may hold dollar signs, which would set them as formulas."""
+    numbers = {label for axis in ax.findobj(Axis) for label in _numbers_along(axis)}
+    for text in ax.findobj(Text):
+        if isinstance(text, Text) and "$" in text.get_text() and text not in numbers:
+            text.set_parse_math(False)
+
+
+def _numbers_along(axis: Artist) -> list[Text]:
+    """Tick labels that are computed and no names: powers are formulas, and stay so."""
+    if not isinstance(axis, Axis) or isinstance(axis.get_major_formatter(), (FixedFormatter, FuncFormatter)):
+        return []
+    return [label for tick in axis.get_major_ticks() for label in (tick.label1, tick.label2)]
 
 
 def axes(ax: Axes | None, width: float = WIDTH, height: float = 3.6) -> Axes:

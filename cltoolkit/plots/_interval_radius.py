@@ -1,7 +1,7 @@
 """Certified, clean and attacked accuracy as boxes grow."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,6 +18,7 @@ KINDS = {  # column: what it is, and its look
     "certified": ("certified: every network in the box", 2),
     "certified_plain": ("certified, last layer not elided", 4),
 }
+Step = Literal["pre", "post"]  # a line that stands at the next value, or at the last one
 LABELS = {"scale": "scale of all radii (1: as trained)", "radius": "radius", "gamma": "γ"}
 
 
@@ -32,12 +33,14 @@ def certified_by_radius(record: Table, *, against: str = "scale", ax: Axes | Non
     """Accuracy against the size of the box: what is certified of all its networks, and what an attack finds in it.
 
     No network of the box does worse than the certified line, and one does no better than the attacked line; the worst
-    lies in the striped band between them. Rows with the same size (seeds, tasks) are averaged; their range is shaded.
+    lies in the striped band between them. Between two sizes the lines go in steps, so that this holds there, too: what
+    is certified of the larger box holds for all within, and what an attack found in the smaller one lies in all around.
+    Rows with the same size (seeds, tasks) are averaged; their range is shaded.
 
     Args:
         record: a DataFrame or a mapping with columns `against`, "certified", and any of "clean", "attacked",
             "certified_plain", "certified_embedding": fractions.
-        against: the column of sizes ≥ 0; "scale" multiplies all radii.
+        against: the column of sizes ≥ 0, a box of each within that of the next; "scale" multiplies all radii.
         ax: axes to draw on; new ones by default.
 
     Returns:
@@ -58,16 +61,15 @@ def certified_by_radius(record: Table, *, against: str = "scale", ax: Axes | Non
     means = {name: _over(sizes, x, values, np.nanmean) for name, values in columns.items()}
     ax = axes(ax)
     if "attacked" in means:
-        edge: Look = {"facecolor": "none", "edgecolor": "#c8c8c8", "hatch": "////", "linewidth": 0}
-        low, high = means["certified"], means["attacked"]
-        ax.fill_between(sizes, low, high, where=high >= low, zorder=0.6, label="the worst lies here", **edge)
+        _between(ax, sizes, means["certified"], means["attacked"])
     for name, mean in means.items():
         (label, i), every = KINDS[name], max(1, len(sizes) // 12)
         look: Look = {"color": COLORS[i], "linestyle": LINES[i], "marker": MARKERS[i], "markevery": every}
-        ax.plot(sizes, mean, **look, linewidth=1.6, markersize=4.5, label=label)
+        step: Step = "post" if name == "attacked" else "pre"
+        ax.plot(sizes, mean, **look, drawstyle=f"steps-{step}", linewidth=1.6, markersize=4.5, label=label)
         if len(sizes) < len(x):
             low, high = (_over(sizes, x, columns[name], end) for end in (np.nanmin, np.nanmax))
-            ax.fill_between(sizes, low, high, color=COLORS[i], alpha=0.15, linewidth=0)
+            ax.fill_between(sizes, low, high, step=step, color=COLORS[i], alpha=0.15, linewidth=0)
     score_limits(ax, np.concatenate(list(means.values())))
     from_zero(ax, sizes)
     if against == "scale" and sizes.min() <= 1 <= sizes.max():
@@ -88,6 +90,13 @@ def _read(record: Table, against: str) -> tuple[Numbers, dict[str, Numbers]]:
     if {values.shape for values in columns.values()} != {x.shape} or x.ndim != 1 or not len(x):
         raise ValueError(f"expected columns of one length; got {[values.shape for values in (x, *columns.values())]}")
     return x, columns
+
+
+def _between(ax: Axes, sizes: Numbers, certified: Numbers, attacked: Numbers) -> None:
+    """Stripes from what the next larger size certifies up to what was found at the last smaller one."""
+    ends, low, high = np.repeat(sizes, 2)[1:-1], np.repeat(certified[1:], 2), np.repeat(attacked[:-1], 2)
+    look: Look = {"facecolor": "none", "edgecolor": "#c8c8c8", "hatch": "////", "linewidth": 0}
+    ax.fill_between(ends, low, high, where=high >= low, zorder=0.6, label="the worst lies here", **look)
 
 
 def _over(sizes: Numbers, x: Numbers, values: Numbers, taken: Any) -> NDArray[np.float64]:

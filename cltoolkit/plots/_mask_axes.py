@@ -6,25 +6,17 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
-from matplotlib.text import Text
 
-from ._axes import inches, labels, short, some
-from ._interval_axes import task_ticks
+from ._axes import as_written, inches, labels, short, some
 
 PAPER = "white"  # weights that no task owns
 LIGHTEST = 0.88  # of viridis, so that the last owner stands apart from paper
 
 
-def plain(texts: Sequence[Text]) -> None:
-    """Shows texts as they are: names of tasks and layers may hold dollar signs, which would set them as formulas."""
-    for text in texts:
-        text.set_parse_math(False)
-
-
 def heading(ax: Axes, *parts: str, above: float = 6.0) -> None:
     """A title of the parts that are there, so many points above the axes."""
     words = ", ".join(short(part, 60) for part in parts if part)
-    ax.set_title(words, fontsize=10, pad=above, parse_math=False)
+    ax.set_title(words, fontsize=10, pad=above)
 
 
 def percent(share: float) -> str:
@@ -35,12 +27,6 @@ def percent(share: float) -> str:
 def key(name: str, length: int = 30) -> str:
     """A name for a legend, which leaves out those that begin with an underscore."""
     return f"\u200a{short(name, length)}" if name.startswith("_") else short(name, length)
-
-
-def plain_ticks(ax: Axes, names: Sequence[str]) -> None:
-    """Names of tasks along the horizontal axis, as they are."""
-    task_ticks(ax, names)
-    plain(ax.get_xticklabels())
 
 
 def owner_colors(T: int) -> ListedColormap:
@@ -59,4 +45,4 @@ def owner_bar(ax: Axes, names: Sequence[str]) -> None:
     bar.ax.minorticks_off()
     bar.outline.set_visible(False)
     bar.set_label("owner", fontsize=9)
-    plain(bar.ax.get_yticklabels())
+    as_written(bar.ax)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from ._axes import CROWD, INK, axes, describe, inches, labels, some
 from ._interval_axes import plural
 from ._interval_record import Look
-from ._mask_axes import PAPER, heading, owner_bar, owner_colors, percent, plain
+from ._mask_axes import PAPER, heading, owner_bar, owner_colors, percent
 from ._mask_record import Census, Given, Numbers, census
 
 WIDE = 0.05  # of a bar, from which a part has room for its number
@@ -84,7 +84,6 @@ def _layer_names(ax: Axes, held: Census, used: Numbers) -> None:
     ax.set_yticks(down, texts if L <= CROWD / 2 else [words[i] for i in down], fontsize=8)
     ax.set_ylim(L - 0.4, -0.6)
     ax.tick_params(axis="y", length=0, labelcolor=INK)
-    plain(ax.get_yticklabels())
 
 
 def count(n: float) -> str:

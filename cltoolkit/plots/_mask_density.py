@@ -9,7 +9,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from .. import metrics
 from ._axes import axes, describe, inches, labels, marker, open_frame, score_limits, slant, some, style
 from ._interval_axes import plural
-from ._mask_axes import key, plain
+from ._mask_axes import key
 from ._mask_record import Numbers
 
 COLUMNS = ("learner", "density", "seed", "accuracy")
@@ -58,7 +58,7 @@ def accuracy_by_density(frame: Table, *, ax: Axes | None = None) -> Axes:
     score_limits(ax, rows["accuracy"])
     ax.set(xlabel="density (share of weights kept, log scale)", ylabel="average test accuracy\n(fraction)")
     open_frame(ax)
-    plain(ax.legend(fontsize=8, frameon=False, loc="best").get_texts())
+    ax.legend(fontsize=8, frameon=False, loc="best")
     seeds = len(set(rows["seed"].tolist()))
     return describe(ax, _words(densities, lines, seeds))
 

@@ -22,9 +22,9 @@ from ._cells import (
     signs,
     stairs,
 )
-from ._interval_axes import plural
+from ._interval_axes import plural, task_ticks
 from ._interval_record import Look
-from ._mask_axes import heading, plain, plain_ticks
+from ._mask_axes import heading
 from ._mask_record import Numbers, rows
 from ._points import shade
 from ._record import title
@@ -39,7 +39,7 @@ class Donors:
 
     chosen: list[int]  # (T,), −1 for a start of its own
     scores: Numbers  # (T, T), a_k of task t's candidates k < t
-    needed: Numbers  # (T,), the score a donor had to have
+    needed: Numbers  # (T,), the score above which a donor was taken
     names: list[str]
     heading: str
 
@@ -66,7 +66,7 @@ def donor_tree(run: Related, *, ax: Axes | None = None) -> Axes:
     T = len(found.names)
     arcs = [(k, t) for t, k in enumerate(found.chosen) if k != NONE]
     ax = axes(ax, height=3.4)
-    plain_ticks(ax, found.names)
+    task_ticks(ax, found.names)
     highest = max((t - k for k, t in arcs), default=1)
     ax.set_ylim(-0.12 * highest, 1.15 * highest)
     size = float(np.clip(72 * inches(ax)[0] / T / 2, 2.5, 9))
@@ -98,7 +98,8 @@ def donor_tree(run: Related, *, ax: Axes | None = None) -> Axes:
 def donor_scores(run: Related, *, ax: Axes | None = None) -> Axes:
     """The score a_k of each earlier task k (column) as a start for each task t (row), and the one that was chosen.
 
-    Boxed is the donor chosen; hatched are scores under what a donor needed, chance and the margin over it.
+    Boxed is the donor chosen; hatched are scores that are not above what a donor needed, chance and the
+    margin over it: one that is equal is none.
 
     Args:
         run: a Run of ExSSNeT with an initializer, such as `KNNInitializer`.
@@ -123,7 +124,7 @@ def donor_scores(run: Related, *, ax: Axes | None = None) -> Axes:
     image = heat(ax, values, low=low, high=high, cmap=SEQUENTIAL, label="score a_k of the candidate")
     ax.add_patch(Polygon(stairs(T), facecolor="#f2f2f2", linewidth=0, zorder=0.5))
     mark(ax, unknown, facecolor="white", edgecolor="#bbbbbb", linewidth=0.4)
-    less, few = values < found.needed[:, None], T <= CROWD
+    less, few = values <= found.needed[:, None], T <= CROWD
     if few:
         hatch(ax, image, less)
         diagonal(ax, _chosen_cells(found))
@@ -138,9 +139,8 @@ def donor_scores(run: Related, *, ax: Axes | None = None) -> Axes:
     else:
         signs(ax, unknown, "x")
     cell_names(ax, found.names, found.names)
-    plain([*ax.get_xticklabels(), *ax.get_yticklabels()])
     notes = [f"{'boxed' if few else 'dots'}: the donor chosen"] * any(k != NONE for k in found.chosen)
-    notes += ["hatched: less than needed"] * bool(few and less.any())
+    notes += ["hatched: not above what is needed"] * bool(few and less.any())
     under = f"\n({'; '.join(notes)})" if notes else ""
     ax.set(xlabel=f"candidate: earlier task k{under}", ylabel="task t")
     heading(ax, found.heading)
@@ -179,10 +179,10 @@ def _chosen_cells(found: Donors) -> np.ndarray:
 
 
 def _needed(ax: Axes, needed: Numbers) -> None:
-    """What a donor had to have, in the free cell on the diagonal."""
+    """What a donor's score had to exceed, in the free cell on the diagonal."""
     for t in range(1, len(needed)):
         if np.isfinite(needed[t]):
-            ax.text(t, t, f"≥ {needed[t]:.2f}", ha="center", va="center", fontsize=6.5, color=INK, fontstyle="italic")
+            ax.text(t, t, f"> {needed[t]:.2f}", ha="center", va="center", fontsize=6.5, color=INK, fontstyle="italic")
 
 
 def _tree_words(found: Donors) -> str:
@@ -207,11 +207,11 @@ def _score_words(found: Donors) -> str:
     if not known.any():
         return f"{first} None is known."
     t, k = divmod(int(np.nanargmax(found.scores)), T)
-    enough = int((found.scores >= found.needed[:, None]).sum())
+    enough = int((found.scores > found.needed[:, None]).sum())
     margins = [found.scores[t, k] - found.needed[t] for t, k in enumerate(found.chosen) if k != NONE]
     margins = [m for m in margins if np.isfinite(m)]
     over = f" Donors chosen are {np.mean(margins):.3f} above what was needed, on average." if margins else ""
     return (
-        f"{first} {enough} of {known.sum()} reach what was needed; the highest is {found.scores[t, k]:.3f}, "
+        f"{first} {enough} of {known.sum()} are above what was needed; the highest is {found.scores[t, k]:.3f}, "
         f"{names[k]} for {names[t]}. {plural(len(margins))} started from a donor.{over}"
     )

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 
 from .. import metrics
 from ._axes import axes, describe, labels, legend_beside, marker, open_frame, short, style
-from ._interval_axes import plural
-from ._mask_axes import heading, key, plain, plain_ticks
+from ._interval_axes import plural, task_ticks
+from ._mask_axes import heading, key
 from ._mask_record import Census, Given, Numbers, census
 
 Several = Given | Sequence[Given]
@@ -45,15 +45,13 @@ def exclusive_share(
         raise ValueError("no runs came: give at least one Run of SupSup or ExSSNeT, or its masks")
     ax = axes(ax)
     said, longest = [], max((held[0] for held in lines.values()), key=lambda held: len(held.names))
-    plain_ticks(ax, longest.names)
+    task_ticks(ax, longest.names)
     for i, (name, members) in enumerate(lines.items()):
         said.append(_line(ax, i, len(lines), name, members))
     ax.set(xlabel="task, in the order learned", ylabel="share of the mask that earlier\nmasks hold (%)")
     ax.set_ylim(-2, max(10.0, min(102.0, 1.1 * ax.dataLim.y1)))
     open_frame(ax)
     legend_beside(ax)
-    legend = ax.get_legend()
-    plain(legend.get_texts() if legend else [])
     heading(ax, *{held[0].heading for held in lines.values()} if len(lines) == 1 else [])
     return describe(ax, f"Share of each mask that earlier masks hold, {plural(len(longest.names))}. {' '.join(said)}")
 

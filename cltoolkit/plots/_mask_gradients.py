@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from ._axes import INK, axes, describe, open_frame, short
-from ._interval_axes import plural
-from ._mask_axes import plain_ticks
+from ._interval_axes import plural, task_ticks
 from ._mask_record import Numbers, task_names
 from ._points import array
 
@@ -54,7 +53,7 @@ def task_gradients(
     n, T = steepness.shape
     center = _mean(steepness)
     ax = axes(ax)
-    plain_ticks(ax, called)
+    task_ticks(ax, called)
     colors = [TRUE if i == true else OTHER for i in range(T)]
     ax.bar(np.arange(T), center, 0.8, color=colors, edgecolor=INK, linewidth=0.5 if T <= 40 else 0.0)
     if true is not None:

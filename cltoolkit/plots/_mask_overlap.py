@@ -10,7 +10,7 @@ from ..masks import Masks, overlap
 from ._axes import describe, labels
 from ._cells import ANNOTATED, DIVERGING, SEQUENTIAL, cell_axes, cell_names, decimals, heat, mark, numbers, signs
 from ._interval_axes import plural
-from ._mask_axes import heading, plain
+from ._mask_axes import heading
 from ._mask_record import Census, Given, Masked, Numbers, census, masks_of, rows
 from ._points import array
 from ._record import title
@@ -66,7 +66,6 @@ def mask_overlap(
     else:
         signs(ax, less, "_")
     cell_names(ax, pairs.names, pairs.names)
-    plain([*ax.get_xticklabels(), *ax.get_yticklabels()])
     note = "\n(−: less than by chance)" if T > ANNOTATED and less.any() else ""
     ax.set(xlabel=f"mask of task{note}", ylabel="mask of task")
     heading(ax, pairs.heading, pairs.layer)

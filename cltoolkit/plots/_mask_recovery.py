@@ -11,7 +11,7 @@ from torch import Tensor
 from ._axes import COLORS, FEW, axes, describe, open_frame, short
 from ._interval_axes import plural
 from ._interval_record import Look
-from ._mask_axes import key, plain
+from ._mask_axes import key
 from ._mask_record import Numbers, task_names
 from ._points import array
 
@@ -71,7 +71,7 @@ def hopfield_recovery(
     _steps(ax, len(steps))
     ax.set_ylabel("units in which the mask differs\nfrom the stored one")
     ax.set_ylim(-0.03 * distances.max(initial=1.0), 1.05 * distances.max(initial=1.0))
-    plain(ax.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2).get_texts())
+    ax.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return describe(ax, _words(distances, called, nearest, true))
 
 

@@ -12,7 +12,7 @@ from ..plots import _timeline
 from ._axes import axes, describe, marker, open_frame, score_limits, short, style
 from ._curves import smooth
 from ._interval_axes import plural
-from ._mask_axes import heading, key, plain
+from ._mask_axes import heading, key
 from ._mask_record import Numbers
 from ._record import Record, title
 
@@ -63,8 +63,7 @@ def learning_speed(
     if show == "accuracy":
         score_limits(ax, np.concatenate([line.values.ravel() for line in lines.values()]))
     open_frame(ax)
-    legend = ax.legend(fontsize=8, frameon=False, loc="lower right" if show == "accuracy" else "upper right")
-    plain(legend.get_texts())
+    ax.legend(fontsize=8, frameon=False, loc="lower right" if show == "accuracy" else "upper right")
     which = _which(task, next(iter(kinds.values()))[0])
     heading(ax, which)
     return describe(ax, _words(lines, which, show))

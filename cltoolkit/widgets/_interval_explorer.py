@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from .. import plots
 from ..intervals import AccuracyCurves, Certificate
 from ..records import Run
 from ..tasks import TaskSequence
-from ._interval_ledger import in_steps, ledger
+from ._interval_ledger import ledger
 from ._interval_pictures import behind, places
 from ._interval_words import curve_sentence, example_sentence, layer_sentence, margin_sentence, moment_sentence
 from ._view import View, one_of
@@ -112,16 +113,14 @@ class IntervalExplorer(View):
             "half_widths": lambda ax: plots.half_widths(held.run, after=after, ax=ax),
             "widths": lambda ax: plots.interval_widths(held.run, after=after, ax=ax),
             "layers": lambda ax: plots.weight_widths(held.certificates[t], ax=ax),
-            "curves": lambda ax: plots.certified_by_radius(in_steps(held.curves[t]), ax=ax),
-            "margins": lambda ax: plots.margins(held.certificates[t], ax=ax),
+            "curves": lambda ax: plots.certified_by_radius(held.curves[t].to_frame(), ax=ax),
+            "margins": lambda ax: plots.margins(replace(held.certificates[t], name=held.names[t]), ax=ax),
             "certified": lambda ax: plots.certified_accuracy(held.run, after=after, ax=ax),
         }
         figure = plots.sheet([panels[self.view]], size=(6.4, 4.0))
         if self.view not in SERIES:
             figure.axes[0].set_title(held.names[t][:60], fontsize=10, parse_math=False)
         if self.view == "curves":
-            for line in figure.axes[0].lines:
-                line.set_markevery(3)  # what was computed; steps lead from one to the next
             figure.axes[0].axvline(self.scale, color="black", linewidth=1)
         return figure
 
@@ -163,6 +162,7 @@ class IntervalExplorer(View):
             "learned": held.learned,
             "reach": held.reach,
             "chance": held.chance,
+            "watched": held.watched,
             "curves": [[t, each.scales, each.clean, each.width] for t, each in held.curves.items()],
             "certificates": [
                 {

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..intervals import AccuracyCurves, Certificate, certified_at
+from ..plots._interval_accuracy import watched_part
 from ..records import Run
 from ..tasks import TaskSequence
 
-__all__ = ["NARROW", "Ledger", "in_steps", "ledger"]
+__all__ = ["NARROW", "Ledger", "ledger"]
 
 NARROW = 1e-8  # a width below which an interval is a point for all purposes
 Numbers = NDArray[np.float64]
@@ -35,6 +36,7 @@ class Ledger:
     certificates: Mapping[int, Certificate]
     chance: Numbers  # (T,), accuracy of a guess; NaN where it is not known
     sequence: TaskSequence | None
+    watched: str  # the part of the data that certificates without data are about
 
     @property
     def T(self) -> int:
@@ -88,6 +90,7 @@ def ledger(
         certificates=_certificates(certificates, names),
         chance=_chance(run),
         sequence=_sequence(sequence, names),
+        watched=watched_part(run),
     )
     if not (held or found.curves or found.certificates):
         kept = ", ".join(sorted(run.series)) or "none"
@@ -149,22 +152,3 @@ def _chance(run: Run) -> Numbers:
     if described.get("scenario") == "class":
         outputs = [list({unit for own in outputs for unit in own})] * run.T
     return np.array([1 / len(own) if len(own) > 1 else np.nan for own in outputs])
-
-
-def in_steps(each: AccuracyCurves) -> dict[str, Numbers]:
-    """The curves as a table whose lines go in steps, as `Ledger.at` reads them; every third row was computed."""
-    scales, certified, attacked = each.scales, each.certified, each.attacked
-    near = 0.01 * np.diff(scales)
-    return {
-        "scale": _woven(scales, scales[:-1] + near, scales[1:] - near),
-        "clean": np.full(3 * len(scales) - 2, each.clean),
-        "certified": _woven(certified, certified[1:], certified[1:]),
-        "attacked": _woven(attacked, attacked[:-1], attacked[:-1]),
-    }
-
-
-def _woven(computed: Numbers, after: Numbers, before: Numbers) -> Numbers:
-    """`(3g - 2,)`: what was computed `(g,)`, and just after and before it `(g - 1,)`."""
-    joined = np.empty(3 * len(computed) - 2)
-    joined[::3], joined[1::3], joined[2::3] = computed, after, before
-    return joined

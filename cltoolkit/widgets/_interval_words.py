@@ -75,7 +75,11 @@ def _certified(held: Ledger, moment: int, t: int) -> str:
     clean = held.clean[moment - 1, :moment]
     first = f"Accuracy {_after(moment)}, on average: {_mean('clean', clean)}, {_mean('certified', rows)}"
     without = held.series.get("certified_by_drift")
-    first += "." if without is None else f", {_mean('certified without data', without[moment - 1, :moment, 0])}."
+    if without is None:
+        first += ", on test examples."
+    else:
+        known = _mean("certified without data", without[moment - 1, :moment, 0])
+        first += f", on test examples; {known}, on {held.watched} examples."
     if not (0 <= t < moment):
         return first + _missing(held, moment, t)
     dull = _no_better_than_chance(held, t, float(rows[t]))

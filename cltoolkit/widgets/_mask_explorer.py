@@ -11,7 +11,14 @@ from ..learners import MaskLearner
 from ..records import Run
 from ._mask_cells import cells
 from ._mask_ledger import ledger, upto
-from ._mask_words import donor_sentence, mask_sentence, pair_sentence, summary
+from ._mask_words import (
+    capacity_sentence,
+    donor_sentence,
+    layer_sentence,
+    mask_sentence,
+    pair_sentence,
+    summary,
+)
 from ._view import View, one_of
 
 if TYPE_CHECKING:
@@ -97,9 +104,13 @@ class MaskExplorer(View):
         return plots.sheet(panels[self.view](), size=(6.4, 4.2))
 
     def words(self) -> str:
-        """What the masks say as a whole, and what is said of the tasks picked."""
+        """What the masks say as a whole, and what is said of the moment, the layer and the tasks picked."""
         held, t, other = self.ledger, self.task, self.other
         said = [summary(held), *self.missing.values()]
+        if self.view == "weights":
+            said.append(layer_sentence(held, self.layer, self.moment, t))
+        elif self.view == "capacity" and self.moment < held.T:
+            said.append(capacity_sentence(held, self.moment))
         if 0 <= t < held.T:
             if 0 <= other < held.T and other != t:
                 said.append(pair_sentence(held, t, other))

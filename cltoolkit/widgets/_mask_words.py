@@ -4,7 +4,7 @@ import numpy as np
 
 from ._mask_ledger import Ledger
 
-__all__ = ["donor_sentence", "mask_sentence", "pair_sentence", "summary"]
+__all__ = ["capacity_sentence", "donor_sentence", "layer_sentence", "mask_sentence", "pair_sentence", "summary"]
 
 
 def summary(held: Ledger) -> str:
@@ -54,6 +54,30 @@ def mask_sentence(held: Ledger, t: int) -> str:
     return (
         f"The mask of {held.names[t]} holds {count(kept, 'weight')}, {percent(kept / held.sizes.sum())} of all; "
         f"{count(own, 'weight')} of them no earlier mask holds."
+    )
+
+
+def capacity_sentence(held: Ledger, moment: int) -> str:
+    """What the first masks use of all weights, beside chance."""
+    total = held.sizes.sum()
+    used, chance = held.exclusive[:moment].sum() / total, (held.used_by_chance[moment] * held.sizes).sum() / total
+    return (
+        f"After {count(moment, 'task')} {percent(used)} of {count(total, 'weight')} are in use; independent masks of "
+        f"these sizes would use {percent(chance)}."
+    )
+
+
+def layer_sentence(held: Ledger, layer: str, moment: int, t: int) -> str:
+    """What of a layer is free after the first masks, and what a task has of it; -1 for none."""
+    i = held.layers.index(layer)
+    size, kept, own = held.sizes[i], held.kept[:moment, i], held.exclusive[:moment, i]
+    said = (
+        f"{layer}: {percent(1 - own.sum() / size)} of {count(size, 'weight')} are free after {count(moment, 'task')}."
+    )
+    if not 0 <= t < moment:
+        return said
+    return (
+        f"{said} {held.names[t]} uses {count(kept[t], 'weight')} of it, {count(own[t], 'weight')} for the first time."
     )
 
 

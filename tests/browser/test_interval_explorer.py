@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
-from made_interval_views import HOSTILE, certificate, certified, curves, run
+from made_interval_views import HOSTILE, SCALES, certificate, curves, run
+from made_views import pictured
 
+from cltoolkit.tasks import TaskSequence
 from cltoolkit.widgets import IntervalExplorer
 from cltoolkit.widgets._interval_words import curve_sentence, example_sentence
 
@@ -39,7 +41,14 @@ TIMES = """([trait, values]) => new Promise((done) => {
 
 @pytest.fixture
 def view():
-    return IntervalExplorer(**certified("HyperInterval"))
+    """Of three tasks, with the pictures of two dozen examples each."""
+    grown = curves((1.0, 0.95, 0.9, 0.4, 0.2), (1.0, 1.0, 0.95, 0.9, 0.7), scales=SCALES)
+    return IntervalExplorer(
+        run(3, name="{} of 3"),
+        curves={t: grown for t in range(3)},
+        certificates=[certificate(t, n=24, name=f"{t} of 3") for t in range(3)],
+        sequence=TaskSequence([pictured(t, 24, "of 3") for t in range(3)]),
+    )
 
 
 @pytest.fixture
@@ -102,11 +111,11 @@ def test_a_cell_of_the_half_widths_is_named_and_picks_its_task(page_of, view, no
     canvas.press("ArrowRight")
     canvas.press("ArrowDown")
     value = view.ledger.series["half_widths"][2, 1, 0]
-    expect(page.locator(".clt-said")).to_contain_text(f"2/3, dimension 0: half-width {value:.3g}")
+    expect(page.locator(".clt-said")).to_contain_text(f"1 of 3, dimension 0: half-width {value:.3g}")
     canvas.press("Enter")
     expect(page.locator("select.clt-task")).to_have_js_property("selectedIndex", 2)
     total = view.ledger.series["half_widths"][2, 1].sum()
-    expect(note(page)).to_contain_text(f"2/3: half-widths sum to {total:.3g} (γ = {total:.3g})")
+    expect(note(page)).to_contain_text(f"1 of 3: half-widths sum to {total:.3g} (γ = {total:.3g})")
     canvas.press("Escape")
     expect(page.locator("select.clt-task")).to_have_js_property("selectedIndex", 0)
 
@@ -194,32 +203,3 @@ def test_two_hundred_tasks_answer_within_a_quarter_of_a_second(page_of):
 def test_twenty_tasks_are_drawn_within_a_frame_or_so(page_of):
     page = page_of(IntervalExplorer(run(20, d=20)))
     assert page.evaluate(TIMES, ["moment", [5, 9, 12, 15, 7, 19, 3, 11]]) < 100  # 10 on a machine at rest
-
-
-CELLS = """
-import cltoolkit as cl
-from made_interval_views import certificate, curves, run
-view = cl.widgets.IntervalExplorer(run(), certificates=[certificate(n=20), certificate(1, n=9)], curves={0: curves()})
-view
-"""
-
-
-def test_page_and_kernel_move_each_other(notebook):
-    explorer = notebook(CELLS)
-    cell, kernel = explorer.cell(-1), explorer.kernel
-    said, words = cell.locator(".clt-note"), cell.locator(".clt-words p")
-    kernel.eval("setattr(view, 'view', 'curves')")
-    expect(said).to_contain_text("digits 0, radii × 1: certified 0.900 ≤ attacked 0.950 ≤ clean 1.000")
-    cell.locator("input.clt-scale").fill("1.3")
-    kernel.wait("view.scale", 1.3)
-    expect(words).to_contain_text("radii × 1.3: certified 0.400 ≤ attacked 0.950")
-    cell.locator("select.clt-view").select_option(index=4)
-    kernel.wait("view.view", "margins")
-    expect(said).to_contain_text("of 20 examples are certified")
-    cell.locator("canvas").first.press("ArrowRight")
-    cell.locator("canvas").first.press("Enter")
-    kernel.wait("view.example == int(view.behind[0].order[0])", True)
-    cell.locator("select.clt-task").select_option(index=2)
-    kernel.wait("(view.task, view.example)", (1, -1))
-    kernel.eval("setattr(view, 'example', 3)")
-    expect(said).to_contain_text("Example 3: answered")

@@ -12,12 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.cbook import STEP_LOOKUP_MAP
 from matplotlib.patches import Rectangle, StepPatch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from cltoolkit import plots
 from cltoolkit.intervals import DRIFTS, AlongInterval, IntervalTensor, certified_at, margins
 from cltoolkit.plots._interval_axes import from_zero
+
+WORST = "attacked: the worst network found"
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +34,11 @@ def _clean_slate():
 def labeled(ax, label):
     (line,) = (line for line in ax.lines if line.get_label() == label)
     return line
+
+
+def height(line, at):
+    """Where a line in steps stands over `at`."""
+    return np.interp(at, *STEP_LOOKUP_MAP[line.get_drawstyle()](*line.get_data()))
 
 
 def ends(collection):
@@ -251,7 +261,25 @@ def test_accuracy_by_radius_is_the_table(table):
     certified = labeled(ax, "certified: every network in the box")
     assert_array_equal(certified.get_xdata(), rows["scale"])
     assert_array_equal(certified.get_ydata(), rows["certified"])
-    assert labeled(ax, "attacked: the worst network found").get_ydata()[-1] == rows["attacked"][-1]
+    assert labeled(ax, WORST).get_ydata()[-1] == rows["attacked"][-1]
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.floats(0.01, 2), st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=6), st.data())
+def test_between_two_sizes_lines_promise_no_more_than_is_known(rows, data):
+    """What is certified of the larger box, and what was found in the smaller one; the worst lies between them."""
+    steps, *ends = np.array(rows).T
+    scales, (low, high) = np.cumsum(steps), -np.sort(-np.sort(ends, axis=0), axis=1)
+    ax = plots.certified_by_radius({"scale": scales, "certified": low, "attacked": high})
+    k = data.draw(st.integers(0, len(scales) - 2))
+    at = scales[k] + data.draw(st.floats(0.1, 0.9)) * (scales[k + 1] - scales[k])
+    certified, attacked = (height(labeled(ax, name), at) for name in ("certified: every network in the box", WORST))
+    assert_allclose([certified, attacked], [low[k + 1], high[k]], atol=1e-9)
+    (band,) = (each for each in ax.collections if each.get_label() == "the worst lies here")
+    corners = np.concatenate([path.vertices for path in band.get_paths()])
+    own = corners[(corners[:, 0] >= scales[k]) & (corners[:, 0] <= scales[k + 1]), 1]
+    assert {low[k + 1], high[k]} <= set(own.tolist())
+    plt.close("all")
 
 
 def test_accuracy_over_seeds_is_averaged_with_its_range():
@@ -294,11 +322,24 @@ def test_accuracies_of_tasks_are_marked_one_under_another():
     assert_array_equal(labeled(ax, "clean").get_ydata(), run.accuracy[3])
     assert_array_equal(labeled(ax, "attacked").get_ydata(), [0.9, 0.8, 0.7])
     assert_array_equal(labeled(ax, "certified").get_ydata(), run.series["certified"][2, :, 0])
-    assert_array_equal(labeled(ax, "certified without data").get_ydata(), run.series["certified_by_drift"][2, :, 0])
+    without = labeled(ax, "certified without data,\non training or validation examples")
+    assert_array_equal(without.get_ydata(), run.series["certified_by_drift"][2, :, 0])
     with pytest.raises(ValueError, match=r"attacked accuracy of 3 tasks, \(3,\)"):
         plots.certified_accuracy(run, attacked=[0.9])
     run.series["certified"][2, 1] = np.nan
     assert "nan" not in plots.alt_text(plots.certified_accuracy(run))
+
+
+@pytest.mark.parametrize(("sizes", "part"), [((38, 20), "validation"), ((0, 0), "training")])
+def test_the_legend_says_on_which_examples_accuracy_was_measured(sizes, part):
+    run = made.a_run(2)
+    run.config["sequence"] = {"tasks": [{"validation": size} for size in sizes]}
+    ax = plots.certified_accuracy(run)
+    assert ax.get_legend().get_title().get_text() == "on test examples"
+    assert labeled(ax, f"certified without data,\non {part} examples")
+    assert f"(that on {part} examples)" in plots.alt_text(ax)
+    del run.series["certified_by_drift"]
+    assert part not in plots.alt_text(plots.certified_accuracy(run))
 
 
 def test_accuracy_along_the_interval_is_the_walk():

@@ -441,6 +441,18 @@ def test_donor_scores_are_those_of_the_run():
     np.testing.assert_array_equal(cells(plots.donor_scores(run)), run.series["donor_scores"][-1])
 
 
+def test_a_score_that_is_only_just_what_a_donor_needs_is_not_enough():
+    """As the initializer has it: a donor is taken only above."""
+    run = made.a_run(3)
+    run.series["donor"][:], run.series["donor_scores"][-1] = -1.0, np.nan
+    run.series["donor_scores"][-1, 1, 0], run.series["donor_scores"][-1, 2, :2] = 0.5, (0.4, 0.6)
+    run.series["donor_margin"][-1, :, 0] = 0.5
+    ax = plots.donor_scores(run)
+    assert [text.get_text() for text in ax.texts].count("> 0.50") == 2
+    assert "hatched: not above what is needed" in ax.get_xlabel()
+    assert "1 of 3 are above what was needed" in plots.alt_text(ax)
+
+
 def test_bars_are_the_negative_gradients():
     gradients = made.gradients(4)
     heights = [patch.get_height() for patch in plots.task_gradients(torch.from_numpy(gradients)).patches[:4]]

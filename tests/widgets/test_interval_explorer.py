@@ -17,7 +17,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import cltoolkit as cl
 from cltoolkit.tasks import Examples, Task, TaskSequence
 from cltoolkit.widgets import IntervalExplorer, link
-from cltoolkit.widgets._interval_ledger import in_steps, ledger
+from cltoolkit.widgets._interval_ledger import ledger
 from cltoolkit.widgets._interval_pictures import LEAST, MOST, ROOM, SIDE, behind, chosen
 from cltoolkit.widgets._interval_words import curve_sentence, vacuous
 
@@ -153,14 +153,26 @@ def test_a_certificate_holds_at_the_next_larger_scale_and_an_attack_at_the_last_
     assert clean == each.clean
 
 
-@settings(max_examples=25)
-@given(grids())
-def test_the_still_picture_goes_in_the_same_steps(each):
-    table, held = in_steps(each), ledger(run(), {0: each}, (), None)
-    assert_array_equal(table["scale"][::3], each.scales)
-    assert (np.diff(table["scale"]) > 0).all()
-    for scale, low, high in zip(table["scale"], table["certified"], table["attacked"], strict=True):
-        assert (low, high) == held.at(0, scale)[:2]
+def test_the_still_picture_has_the_scales_and_no_more():
+    """Its steps are those of `plots.certified_by_radius`."""
+    view = IntervalExplorer(run(), curves={0: curves()})
+    view.view = "curves"
+    line = view.figure().axes[0].lines[1]
+    assert_array_equal([line.get_xdata(), line.get_ydata()], [curves().scales, curves().attacked])
+
+
+def test_a_certificate_goes_by_the_name_of_the_runs_task():
+    """Its own may be no more than the number that it was asked with."""
+    view = IntervalExplorer(run(), certificates=[certificate(1, name="task 1")])
+    view.view = "margins"
+    assert [label.get_text() for label in view.figure().axes[0].get_yticklabels()] == [view.task_names[1]]
+
+
+def test_words_and_page_say_on_which_examples_accuracy_was_measured(view):
+    """Certificates without data are about those that the learner sees itself."""
+    view.view = "certified"
+    assert view.content["watched"] == "validation"
+    assert re.search(r"certified \S+, on test examples; certified without data \S+, on validation ex", view.alt_text)
 
 
 def test_three_numbers_stand_in_a_row():

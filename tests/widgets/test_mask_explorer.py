@@ -106,6 +106,25 @@ def test_the_sentence_of_a_mask_has_what_is_its_own(masked, view):
     assert f"{own} weights of them no earlier mask holds" in view.alt_text
 
 
+def test_the_words_say_what_is_free_of_the_layer_shown_at_that_moment(masked, view):
+    view.view, view.moment, view.layer = "weights", 2, masked.layout.names[1]
+    name, size = view.layer, masked.layout.sizes[1]
+    first, second = (masked.masks.layer(t, name).flatten().bool() for t in (0, 1))
+    free = size - int((first | second).sum())
+    assert view.alt_text.endswith(f"{name}: {100 * free / size:.0f} % of {size} weights are free after 2 tasks.")
+    view.task = 1
+    fresh = int((second & ~first).sum())
+    assert f"b uses {int(second.sum())} weights of it, {fresh} weights for the first time." in view.alt_text
+    view.task = 3
+    assert "d uses" not in view.alt_text  # not learned by then
+
+
+def test_the_words_say_what_is_used_at_the_moment_shown(masked, view):
+    view.view, view.moment = "capacity", 2
+    used = int((masked.masks[0] | masked.masks[1]).sum()) / masked.layout.size
+    assert f"After 2 tasks {100 * used:.0f} % of {masked.layout.size} weights are in use" in view.alt_text
+
+
 def test_a_task_without_a_donor_is_said_to_have_fallen_back():
     view = MaskExplorer(run())
     view.task = 2

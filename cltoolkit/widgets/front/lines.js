@@ -53,7 +53,7 @@ export function lines(surface, data) {
 
 function curve(ctx, ink, line, px, py, thin) {
   const { color, dash, marker } = line.look, own = color ?? ink;
-  ctx.globalAlpha = line.faint ? 0.18 : 1;
+  ctx.globalAlpha = line.faint ? 0.28 : 1;
   if (line.low) band(ctx, own, line, px, py);
   ctx.lineJoin = line.x.length > 100 ? "bevel" : "round";
   ctx.lineWidth = line.bold ? 3 : thin;
