@@ -45,7 +45,7 @@ def view():
     grown = curves((1.0, 0.95, 0.9, 0.4, 0.2), (1.0, 1.0, 0.95, 0.9, 0.7), scales=SCALES)
     return IntervalExplorer(
         run(3, name="{} of 3"),
-        curves={t: grown for t in range(3)},
+        curves=dict.fromkeys(range(3), grown),
         certificates=[certificate(t, n=24, name=f"{t} of 3") for t in range(3)],
         sequence=TaskSequence([pictured(t, 24, "of 3") for t in range(3)]),
     )
