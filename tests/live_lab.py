@@ -141,7 +141,8 @@ class Notebook:
     def run(self, limit=120_000):
         """Runs every cell, and fails for errors and for what is said on stderr."""
         self.js("await window.jupyterapp.commands.execute('notebook:run-all-cells')", limit=limit)
-        assert self.page.locator(WRONG).all_inner_texts() == []
+        wrong = self.page.locator(WRONG).all_inner_texts()
+        assert not wrong, "\n".join(wrong)
         return self
 
     def cell(self, index):
@@ -179,7 +180,7 @@ class Kernel:
             raise RuntimeError(f"{expression}: {value['ename']}: {value['evalue']}")
         return ast.literal_eval(value["data"]["text/plain"])
 
-    def wait(self, expression, wanted, seconds=10):
+    def wait(self, expression, wanted, seconds=30):
         """Returns when the expression has the value wanted."""
         end = time.monotonic() + seconds
         while (value := self.eval(expression)) != wanted:

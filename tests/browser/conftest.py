@@ -1,13 +1,14 @@
 """A browser for tests, and how to use it. Without a Chromium these tests are skipped, and say so.
 
-`page_of` opens an exported page from disk, in a browser that has no network, and gives Playwright's page:
+`page_of` opens an exported page from disk, in a tab that has no network, and gives Playwright's page:
 
     def test_a_click_picks_a_task(page_of, run):
         page = page_of(RunExplorer(run))          # or several views, linked; or a path; or HTML; dark=True, width=700
         page.locator("canvas").first.press("ArrowRight")
         expect(page.get_by_role("status")).to_contain_text("task 1")
 
-After the test, whatever the page said on its console as an error, and whatever it asked of the network, fails it.
+All tests share the tab: a page ends when the next is opened. After the test, whatever its pages said on the console as
+an error, and whatever they asked of the network, fails it.
 
 `notebook` runs cells in a real JupyterLab. It costs some eight seconds, so a module opens one and its tests share it:
 
@@ -73,29 +74,36 @@ def chromium():
         started.close()
 
 
+@pytest.fixture(scope="package")
+def tab(chromium):
+    """The tab, without network, in which pages are opened one after the other: a new one costs more than most tests."""
+    context = chromium.new_context(offline=True)
+    context.set_default_timeout(15_000)
+    yield context.new_page()
+    context.close()
+
+
 class Pages:
     """Opens exported pages without network; `problems` is what they complained of, and what they asked for."""
 
-    def __init__(self, browser, folder):
-        self.browser, self.folder = browser, folder
-        self.contexts, self.problems = [], []
+    def __init__(self, tab, folder):
+        self.tab, self.folder = tab, folder
+        self.count, self.problems = 0, []
+        self.heard = listen(tab, self.problems)
 
     def __call__(self, *shown, dark=False, width=1280, height=1600):
-        """Playwright's page of views (several are linked), of a file, or of a text of HTML."""
+        """Playwright's page of views (several are linked), of a file, or of a text of HTML; the page before it ends."""
+        self.leave()
         file = self.written(shown)
-        context = self.browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", offline=True
-        )
-        context.set_default_timeout(15_000)
-        context.route("**/*", lambda route: self.only(file.as_uri(), route))
-        self.contexts.append(context)
-        page = context.new_page()
-        listen(page, self.problems)
-        page.goto(file.as_uri())
-        return page
+        self.tab.set_viewport_size({"width": width, "height": height})
+        self.tab.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="no-preference")
+        self.tab.route("**/*", lambda route: self.only(file.as_uri(), route))
+        self.tab.goto(file.as_uri())
+        return self.tab
 
     def written(self, shown):
-        file = self.folder / f"page{len(self.contexts)}.html"
+        self.count += 1
+        file = self.folder / f"page{self.count}.html"
         if len(shown) > 1:
             from cltoolkit import widgets
 
@@ -115,20 +123,32 @@ class Pages:
             self.problems.append(f"asked for {route.request.url}")
             route.abort()
 
+    def leave(self):
+        """Ends the page that is open, after all that it has to say."""
+        self.tab.unroute_all()
+        if self.tab.url != "about:blank":
+            self.tab.goto("about:blank")
+
     def close(self):
-        for context in self.contexts:
-            context.close()
+        self.leave()
+        for event, hear in self.heard.items():
+            self.tab.remove_listener(event, hear)
 
 
 def listen(page, problems):
-    """Keeps what a page reports as an error."""
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    """Keeps what a page reports as an error; what it hears with, by event."""
+    heard = {
+        "pageerror": lambda error: problems.append(str(error)),
+        "console": lambda message: problems.append(message.text) if message.type == "error" else None,
+    }
+    for event, hear in heard.items():
+        page.on(event, hear)
+    return heard
 
 
 @pytest.fixture
-def page_of(chromium, tmp_path):
-    pages = Pages(chromium, tmp_path)
+def page_of(tab, tmp_path):
+    pages = Pages(tab, tmp_path)
     yield pages
     pages.close()
     assert pages.problems == []

@@ -158,41 +158,6 @@ def test_names_of_strangers_stay_text(page_of, expect):
     assert page.title() != "hit"
 
 
-@pytest.fixture(scope="module")
-def explorer(notebook):
-    return notebook(
-        """
-        import numpy as np
-        import cltoolkit as cl
-        from tiny import sequence, net
-        tasks = sequence(3)
-        names = tuple(task.name for task in tasks)
-        values = np.random.default_rng(0).normal(size=(3, 3))
-        orders = cl.orders.predict_orders(cl.transferability.TransferMatrix(values, "gain", names, names))
-        def train(order):
-            if broken:
-                raise ZeroDivisionError("in the middle of training")
-            return cl.orders.run_orders(lambda: cl.learners.Finetune(net()), tasks, [order], epochs=1, progress=False)
-        broken = False
-        """,
-        "view = cl.widgets.OrderExplorer(orders, train=train)\nview",
-    )
-
-
-def test_a_kernel_runs_it_and_shows_what_goes_wrong(explorer, expect):
-    cell = explorer.cell(-1)
-    cell.locator(".clt-chip[data-task='0']").press("End")
-    explorer.kernel.wait("view.order", [1, 2, 0])
-    cell.locator(".clt-start").click()
-    explorer.kernel.wait("view.measured and list(view.measured.orders)", [(1, 2, 0)])
-    expect(cell.locator(".clt-at-against")).to_have_attribute("aria-label", re.compile("1 order; this order measured"))
-    explorer.kernel.eval("globals().update(broken=True)")
-    cell.locator(".clt-start").click()
-    expect(cell.locator(".clt-problem")).to_contain_text("ZeroDivisionError: in the middle of training")
-    expect(cell.locator(".clt-start")).to_be_enabled()
-    explorer.kernel.wait("list(view.measured.orders)", [(1, 2, 0)])
-
-
 @pytest.mark.parametrize(("count", "bar"), [(8, 60), (200, 500)])
 def test_every_move_answers_at_once(page_of, count, bar):
     """Bars are wide, for the machine may be busy."""

@@ -1,6 +1,5 @@
-"""RunExplorer in a browser: as a page without a kernel, and live in JupyterLab."""
+"""RunExplorer in a browser, as a page without a kernel."""
 
-import numpy as np
 import pytest
 from made_runs import a_run
 
@@ -147,67 +146,3 @@ def test_a_point_of_a_line_picks_its_task_and_moment(shown):
     for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
         beside.press(key)
     expect(shown.get_by_role("status")).to_contain_text("After 2/3, task 2/3")
-
-
-# Live
-
-
-@pytest.fixture(scope="module")
-def live(notebook):
-    return notebook(
-        "import cltoolkit as cl\nfrom made_runs import a_run",
-        "runs = [a_run(seed=s, steps=20, evaluated=3) for s in range(3)]\nview = cl.widgets.RunExplorer(runs)\nview",
-    )
-
-
-@pytest.mark.parametrize(
-    ("trait", "value"), [("run", 1), ("other", 0), ("view", "average"), ("metric", "acc"), ("dialect", "samples")]
-)
-def test_each_control_moves_the_kernel_by_keys(live, trait, value):
-    cell = live.cell(-1)
-    cell.locator(f"select.clt-{trait}").press("ArrowDown")
-    live.kernel.wait(f"view.{trait}", value)
-
-
-def test_the_kernel_moves_each_control(live):
-    chosen = {
-        "run": (2, "HyperNet, seed 2"),
-        "other": (-1, "none"),
-        "metric": ("bwt", "backward transfer"),
-        "view": ("curves", "losses"),
-    }
-    for trait, (value, text) in chosen.items():
-        live.kernel.eval(f"setattr(view, {trait!r}, {value!r})")
-        expect(live.cell(-1).locator(f"select.clt-{trait}")).to_have_value(text)
-
-
-def test_a_cell_picked_by_keys_is_picked_in_the_kernel(live):
-    canvas = live.cell(-1).locator("canvas").first
-    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowRight", "Enter"):
-        canvas.press(key)
-    live.kernel.wait("(view.task, view.moment)", (1, 2))
-    assert live.kernel.eval("view.alt.splitlines()[-1]").startswith("After 2/3, task 2/3")
-    live.kernel.eval("setattr(view, 'task', 0)")
-    expect(live.cell(-1).get_by_role("status")).to_contain_text("After 2/3, task 0/1")
-
-
-def test_the_kernel_answers_with_slopes(live):
-    live.kernel.eval('exec(\'view.run = 0; view.metric = "bwt"; view.dialect = ""\')')
-    canvas = live.cell(-1).locator("canvas").first
-    for key in ("Shift+ArrowLeft", "Shift+ArrowDown"):
-        canvas.press(key)
-    slope = metrics.explain("bwt", a_run(seed=0)).slope["gem"][4, 0]
-    assert np.isclose(slope, 1 / 3)
-    expect(live.cell(-1).locator(".clt-tip").first).to_contain_text("+0.10 here: +0.0333 in bwt")
-
-
-def test_the_picture_follows_the_theme_of_jupyterlab(live):
-    """Whose colors are loaded after the theme has been named."""
-    canvas = live.cell(-1).locator("canvas").first
-    before = canvas.evaluate("(c) => c.toDataURL()")
-    change = "await window.jupyterapp.commands.execute('apputils:change-theme', { theme: argument })"
-    live.js(change, "JupyterLab Dark")
-    changed = "(before) => document.querySelector('.jp-Notebook canvas').toDataURL() !== before"
-    live.page.wait_for_function(changed, arg=before)
-    live.js(change, "JupyterLab Light")
-    live.page.wait_for_function(changed.replace("!==", "==="), arg=before)

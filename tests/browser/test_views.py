@@ -6,9 +6,12 @@ import json
 import numpy as np
 import pytest
 from made_runs import HOSTILE, a_run
+from made_views import EVERY
 
 from cltoolkit.widgets import RunExplorer, link
 from cltoolkit.widgets._front import module, stylesheet
+
+from .pixels import are_kept, keep
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 expect = sync_api.expect
@@ -49,8 +52,8 @@ def stage(page_of):
         page = page_of(
             f"<!doctype html><style>body {{ margin: 0 }} {stylesheet()}</style><div id=here></div>", **settings
         )
-        state = json.loads(json.dumps(view.state_of_page()[2])) | {"kernel": True, "answers": {}}
-        page.evaluate(STAGE, [module("run_explorer"), state])
+        state = json.loads(json.dumps(view.state_of_page()[2])) | {"kernel": True, "answers": view.answers}
+        page.evaluate(STAGE, [module(*view.front), state])
         return page
 
     return shown
@@ -221,6 +224,17 @@ def test_a_picture_is_as_wide_as_there_is_room(stage):
     assert canvas.evaluate("(c) => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((x) => x)")
 
 
+@pytest.mark.parametrize("made", EVERY)
+def test_a_picture_that_has_less_room_is_the_one_that_is_drawn_for_it(stage, made):
+    page = stage(made())
+    page.set_viewport_size({"width": 360, "height": 2000})
+    expect(page.locator("canvas").first).to_have_css("width", "360px")
+    keep(page.locator("body"))
+    page.evaluate("() => model.set('rev', 99)")
+    expect(page.locator("canvas").first).to_have_attribute("data-rev", "99")
+    are_kept(page.locator("body"))
+
+
 def test_a_picture_is_as_sharp_as_the_screen(stage):
     page = stage(a_view())
     canvas = page.locator("canvas").first
@@ -233,6 +247,7 @@ def test_a_picture_is_as_sharp_as_the_screen(stage):
     page.wait_for_function(f"() => document.querySelector('canvas').width === {2 * size[0]}")
     page.evaluate(FRAME)
     assert canvas.evaluate("(c) => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((x) => x)")
+    session.detach()  # the tab is shared
 
 
 def test_a_picture_takes_on_the_colors_of_the_page(page_of):
@@ -252,6 +267,28 @@ def test_a_picture_follows_the_theme_of_the_notebook_whenever_its_colors_come(st
     page.wait_for_function("(light) => document.querySelector('canvas').toDataURL() !== light", arg=light)
     page.evaluate("() => document.body.style.removeProperty('--jp-content-font-color1')")
     page.wait_for_function("(light) => document.querySelector('canvas').toDataURL() === light", arg=light)
+
+
+def test_a_picture_follows_a_theme_that_comes_while_it_is_hidden(stage):
+    """As JupyterLab changes its theme, behind a curtain."""
+    page = stage(a_view())
+    light = pixels(page)
+    page.evaluate(
+        """async () => {
+          const { style } = document.body, frame = () => new Promise((done) => requestAnimationFrame(done));
+          style.setProperty("--jp-content-font-color1", "#888");
+          getComputedStyle(document.querySelector(".clt")).color;
+          style.display = "none";
+          style.setProperty("--jp-content-font-color1", "#eee");
+          await frame();
+          style.display = "";
+        }"""
+    )
+    page.wait_for_function("(light) => document.querySelector('canvas').toDataURL() !== light", arg=light)
+    drawn = pixels(page)
+    page.evaluate("() => { model.set('rev', 9); }")
+    page.evaluate(FRAME)
+    assert pixels(page) == drawn
 
 
 # Any Run
