@@ -106,7 +106,7 @@ def _took(folder: Path, updates: int) -> dict[str, list[float]]:
 
 def _live(browser: Any, server: Any, updates: int) -> dict[str, list[float]]:
     """In JupyterLab, each picture in a notebook of its own."""
-    took = {}
+    took: dict[str, list[float]] = {}
     for what, made in PICTURES.items():
         name = f"{len(took)}.ipynb"
         _write(server.root / name, ["from benchmarks._screens import *", f"picture = {made}\npicture.widget"])

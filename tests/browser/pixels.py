@@ -1,4 +1,4 @@
-"""Whether pictures are on the screen as they were."""
+"""Whether pictures are on the screen as they were, and how soon they are."""
 
 PIXELS = """const pixels = (root) => [...root.querySelectorAll("canvas")].filter((c) => c.offsetParent).map(
     (c) => c.getContext("2d").getImageData(0, 0, c.width, c.height));
@@ -27,3 +27,22 @@ def are_kept(root):
 def are_others(root):
     """Returns when one of the pictures is another than the one remembered."""
     root.page.wait_for_function(SAME, arg=[root.element_handle(), False])
+
+
+# Time from a change of traits to the picture on the screen, the median of several; the page is drawn once a frame.
+TIMES = """([trait, values]) => new Promise((done) => {
+    const control = document.querySelector(`.clt-${trait}`), canvas = document.querySelector("canvas"), times = [];
+    const next = (k) => {
+        if (k === values.length) { times.sort((a, b) => a - b); done(times[times.length >> 1]); return; }
+        const before = canvas.dataset.frame, start = performance.now();
+        if (control.tagName === "SELECT") control.selectedIndex = values[k]; else control.value = values[k];
+        control.dispatchEvent(new Event(control.tagName === "SELECT" ? "change" : "input"));
+        const wait = () => requestAnimationFrame(() => {
+            if (canvas.dataset.frame === before) { wait(); return; }
+            times.push(performance.now() - start);
+            next(k + 1);
+        });
+        wait();
+    };
+    next(0);
+})"""

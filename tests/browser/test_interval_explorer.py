@@ -9,6 +9,8 @@ from cltoolkit.tasks import TaskSequence
 from cltoolkit.widgets import IntervalExplorer
 from cltoolkit.widgets._interval_words import curve_sentence, example_sentence
 
+from .pixels import TIMES
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 expect = sync_api.expect
 
@@ -20,23 +22,6 @@ LARGE = """([count, corner, side]) => {
     const grey = (i) => ctx.getImageData(at(i % count), at(Math.floor(i / count)), 1, 1).data[0];
     return Array.from({ length: count * count }, (_, i) => grey(i));
 }"""
-# Time from a change of a trait to the picture, the median of several.
-TIMES = """([trait, values]) => new Promise((done) => {
-    const control = document.querySelector(`.clt-${trait}`), canvas = document.querySelector("canvas"), times = [];
-    const next = (k) => {
-        if (k === values.length) { times.sort((a, b) => a - b); done(times[times.length >> 1]); return; }
-        const before = canvas.dataset.frame, start = performance.now();
-        if (control.tagName === "SELECT") control.selectedIndex = values[k]; else control.value = values[k];
-        control.dispatchEvent(new Event(control.tagName === "SELECT" ? "change" : "input"));
-        const wait = () => requestAnimationFrame(() => {
-            if (canvas.dataset.frame === before) { wait(); return; }
-            times.push(performance.now() - start);
-            next(k + 1);
-        });
-        wait();
-    };
-    next(0);
-})"""
 
 
 @pytest.fixture

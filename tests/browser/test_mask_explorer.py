@@ -8,27 +8,12 @@ from made_mask_views import HOSTILE, learner, run
 from cltoolkit.widgets import MaskExplorer
 from cltoolkit.widgets._mask_words import donor_sentence
 
+from .pixels import TIMES
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 expect = sync_api.expect
 NAMES = ["zero", "one", "two", "three"]
 
-# Time from a change of traits to the picture on the screen, the median of several; the page is drawn once a frame.
-TIMES = """([trait, values]) => new Promise((done) => {
-    const control = document.querySelector(`.clt-${trait}`), canvas = document.querySelector("canvas"), times = [];
-    const next = (k) => {
-        if (k === values.length) { times.sort((a, b) => a - b); done(times[times.length >> 1]); return; }
-        const before = canvas.dataset.frame, start = performance.now();
-        if (control.tagName === "SELECT") control.selectedIndex = values[k]; else control.value = values[k];
-        control.dispatchEvent(new Event(control.tagName === "SELECT" ? "change" : "input"));
-        const wait = () => requestAnimationFrame(() => {
-            if (canvas.dataset.frame === before) { wait(); return; }
-            times.push(performance.now() - start);
-            next(k + 1);
-        });
-        wait();
-    };
-    next(0);
-})"""
 # Different shades on a part of the picture.
 SHADES = """([x, y, width, height]) => {
     const canvas = document.querySelector("canvas"), ratio = canvas.width / canvas.clientWidth;

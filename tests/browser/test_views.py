@@ -8,6 +8,7 @@ import pytest
 from made_runs import HOSTILE, a_run
 from made_views import EVERY
 
+from cltoolkit import Run
 from cltoolkit.widgets import RunExplorer, link
 from cltoolkit.widgets._front import module, stylesheet
 
@@ -37,6 +38,20 @@ async ([code, state]) => {
   window.end = made.default.render({ model, el: document.querySelector("#here") });
 }
 """
+# What is written on the second canvas from now on, and how many pixels were in color under it.
+WRITING = """() => {
+  const write = CanvasRenderingContext2D.prototype.fillText;
+  window.written = [];
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    if (this.canvas === document.querySelectorAll("canvas")[1]) {
+      const { data } = this.getImageData(x, y - 6, Math.max(1, this.measureText(text).width), 12);
+      let colored = 0;
+      for (let k = 0; k < data.length; k += 4) colored += Math.max(data[k], data[k + 1], data[k + 2]) > 60;
+      written.push([text, colored]);
+    }
+    write.call(this, text, x, y);
+  };
+}"""
 FRAME = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -233,6 +248,19 @@ def test_a_picture_that_has_less_room_is_the_one_that_is_drawn_for_it(stage, mad
     page.evaluate("() => model.set('rev', 99)")
     expect(page.locator("canvas").first).to_have_attribute("data-rev", "99")
     are_kept(page.locator("body"))
+
+
+def test_names_of_lines_stand_where_no_line_is(stage):
+    """Here a line runs through each corner."""
+    page = stage(
+        RunExplorer(Run(np.tile([0.04, 0.96], (3, 1)), {"sequence": {"tasks": [{"name": "a"}, {"name": "b"}]}}))
+    )
+    page.evaluate(WRITING)
+    page.evaluate("() => model.set('rev', 99)")
+    page.evaluate(FRAME)
+    names = page.evaluate("window.written.filter(([text]) => text === 'a' || text === 'b')")
+    assert sorted(name for name, *_ in names) == ["a", "b"]
+    assert all(colored == 0 for _, colored in names)
 
 
 def test_a_picture_is_as_sharp_as_the_screen(stage):
