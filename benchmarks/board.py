@@ -53,7 +53,7 @@ SUBJECTS: dict[str, dict[str, Any]] = {
 
 def run(quick: bool = False) -> Result:
     """Three learners, from quick steps to slow ones."""
-    turns = 2 if quick else 9
+    turns = 2 if quick else 5
     rows = [row for name in SUBJECTS for row in _rows(name, turns, quick)]
     return Result(
         "board",

@@ -5,9 +5,11 @@ import importlib.util
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+from urllib.parse import urlsplit
 
 import pytest
 from live_lab import ROOT, free_port
@@ -95,13 +97,22 @@ def test_lab_copies_the_notebooks_and_serves_them_to_those_who_know_the_token(tm
 
 
 def said_address(server, log):
-    """Where JupyterLab says that it is, once it is there."""
+    """Where JupyterLab says that it is, once it answers there: it says so before it listens."""
     end = time.monotonic() + 60
-    while not (found := re.search(r"http://127\S+token=\w+", log.read_text())):
+    while not ((found := re.search(r"http://127\S+token=\w+(?=\s)", log.read_text())) and answers(found[0])):
         assert server.poll() is None, log.read_text()
         assert time.monotonic() < end, log.read_text()
         time.sleep(0.05)
     return found[0]
+
+
+def answers(address):
+    """Whether somebody listens."""
+    try:
+        socket.create_connection(("127.0.0.1", urlsplit(address).port), timeout=10).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def status(port, path):
