@@ -92,6 +92,16 @@ def test_a_difference_is_one_of_ranks(page, expect):
     expect(right).to_have_attribute("aria-label", re.compile("^places higher, H-score than measured"))
 
 
+def test_a_key_means_the_state_as_it_is_not_the_picture_before_it(page, expect):
+    page.evaluate("""() => {
+        const shown = document.querySelector(".clt-shown"), right = document.querySelector(".clt-at-right");
+        shown.selectedIndex = 2;
+        shown.dispatchEvent(new Event("change"));
+        right.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
+    }""")
+    expect(page.get_by_role("status")).to_contain_text(f"rank {made().matrices['h_score'].ranks()[0, 0]:g} of 4")
+
+
 def test_picking_a_target_picks_it_everywhere(page, expect):
     before = page.locator("canvas").last.get_attribute("data-frame")
     left = page.locator(".clt-at-left")

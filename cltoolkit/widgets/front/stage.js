@@ -68,12 +68,16 @@ export class Stage {
 
   again(draw) {
     this.dirty.add(draw);
-    if (!this.frame) this.frame = requestAnimationFrame(() => {
-      this.frame = 0;
-      const due = [...this.dirty];
-      this.dirty.clear();
-      due.forEach((each) => each());
-    });
+    if (!this.frame) this.frame = requestAnimationFrame(() => this.settle());
+  }
+
+  /** Draws what is due, now: a click or a key means the state as it is, not the picture before it. */
+  settle() {
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
+    const due = [...this.dirty];
+    this.dirty.clear();
+    due.forEach((each) => each());
   }
 
   /** What a person should hear, and see, of the last thing done. */

@@ -68,6 +68,7 @@ export class Surface {
   over(event) { if (this.items) this.focus(this.items.at(...this.where(event))); }
 
   press(event) {
+    this.stage.settle();
     const item = this.items?.at(...this.where(event)) ?? null;
     if (item !== null) this.items.pick?.(item);
     else this.items?.clear?.();
@@ -93,6 +94,7 @@ export class Surface {
     if (!this.items || !(step || ["Enter", " ", "Escape"].includes(event.key))) return;
     event.preventDefault();
     event.stopPropagation(); // a notebook would walk to the next cell
+    this.stage.settle();
     if (event.key === "Escape") { this.focus(null); this.items.clear?.(); return; }
     if (step) this.focus(this.items.step(this.item, ...step));
     else if (this.item !== null) this.items.pick?.(this.item);
