@@ -95,6 +95,7 @@ export class Surface {
     event.preventDefault();
     event.stopPropagation(); // a notebook would walk to the next cell
     this.stage.settle();
+    if (!this.items) return;
     if (event.key === "Escape") { this.focus(null); this.items.clear?.(); return; }
     if (step) this.focus(this.items.step(this.item, ...step));
     else if (this.item !== null) this.items.pick?.(this.item);
