@@ -255,5 +255,5 @@ class HEmbedding(Learner):
 
     def series(self) -> dict[str, Tensor]:
         """The task embeddings, and the record of how tasks relate; see `Relations`."""
-        embeddings = self.generated.known(self.known)
-        return {"embeddings": embeddings} | self.relations.series(embeddings)
+        found = self.moving()
+        return found | self.relations.series(found["embeddings"])

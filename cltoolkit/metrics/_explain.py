@@ -124,14 +124,19 @@ def _family(name: str) -> str:
     raise ValueError(f"unknown metric {name!r}{nearest(name, NAMES)}; there are {', '.join(METRICS)}")
 
 
-def _slope(dialect: Dialect, given: Inputs, rise: float = 2.0**-20) -> Array:
+def _slope(dialect: Dialect, given: Inputs) -> Array:
     """How the value answers to each cell: zero outside the cells used."""
     value, slope = dialect.value(given), np.zeros_like(given.accuracy)
     for i, j in np.argwhere(dialect.cells(given)):
-        risen = given.accuracy.copy()
-        risen[i, j] += rise
-        slope[i, j] = (dialect.value(replace(given, accuracy=risen)) - value) / rise
+        slope[i, j] = slope_at(dialect, given, value, i, j)
     return slope
+
+
+def slope_at(dialect: Dialect, given: Inputs, value: float, i: int, j: int, rise: float = 2.0**-20) -> float:
+    """How a dialect's value, which is given, answers to one cell."""
+    risen = given.accuracy.copy()
+    risen[i, j] += rise
+    return (dialect.value(replace(given, accuracy=risen)) - value) / rise
 
 
 def _doubts(family: str, dialects: dict[str, Dialect], given: Inputs) -> list[str]:

@@ -41,7 +41,7 @@ from ._mask_speed import learning_speed
 from ._mask_storage import mask_storage
 from ._matrix import accuracy_matrix
 from ._orders import orders, orders_measured
-from ._sheet import Figure, png, sheet
+from ._sheet import Figure, Panel, png, sheet
 from ._task_map import shepard, task_map
 from ._trajectories import embedding_trajectories
 from ._transfer_matrix import transfer_matrix
@@ -50,6 +50,7 @@ from ._trilateration import trilateration
 
 __all__ = [
     "Figure",
+    "Panel",
     "accuracy_by_density",
     "accuracy_matrix",
     "agreement",

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ._axes import WIDTH
 
-__all__ = ["Figure", "png", "sheet"]
+__all__ = ["Figure", "Panel", "png", "sheet"]
 
 Panel = Callable[[Axes], Axes]
 SHADES = 256  # colors of a PNG: a third of the bytes, and no difference to see in charts

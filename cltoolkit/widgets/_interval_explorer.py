@@ -18,8 +18,7 @@ from ._interval_words import curve_sentence, example_sentence, layer_sentence, m
 from ._view import View, one_of
 
 if TYPE_CHECKING:
-    from ..plots import Figure
-    from ..plots._sheet import Panel
+    from ..plots import Figure, Panel
 
 __all__ = ["IntervalExplorer"]
 

@@ -22,8 +22,7 @@ from ._mask_words import (
 from ._view import View, one_of
 
 if TYPE_CHECKING:
-    from ..plots import Figure
-    from ..plots._sheet import Panel
+    from ..plots import Figure, Panel
 
 __all__ = ["MaskExplorer"]
 

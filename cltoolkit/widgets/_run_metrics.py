@@ -5,20 +5,17 @@ come when they are asked for.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics._dialects import METRICS, Dialect, available
-from ..metrics._explain import _doubts, _slope
+from ..metrics._explain import _doubts, _slope, slope_at
 from ..metrics._inputs import Inputs, gather
 from ..records import Run
 
 __all__ = ["RunMetrics"]
-
-RISE = 2.0**-20
 
 
 class RunMetrics:
@@ -74,9 +71,9 @@ class RunMetrics:
     def slope(self, run: int, metric: str, dialect: str, i: int, j: int) -> float:
         """How the value answers to one cell."""
         chosen, given = self._dialects[metric, dialect], self._given[run]
-        risen = given.accuracy.copy()
-        risen[i, j] += RISE
-        return (_value(chosen, replace(given, accuracy=risen)) - _value(chosen, given)) / RISE
+        if not available(chosen, given):
+            return float("nan")
+        return slope_at(chosen, given, chosen.value(given), i, j)
 
     def _tell(self, name: str) -> dict[str, Any]:
         metric = METRICS[name]

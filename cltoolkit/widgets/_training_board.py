@@ -242,11 +242,12 @@ class TrainingBoard(View):
     def _look(self) -> None:
         """Brings the board up to date."""
         self._read_events()
-        arrays = {"accuracy": self._matrix(), **self._lines(), **self._places()}
-        self.place = self._where()
-        embeds = "embeddings" in self.learner.moving()
-        about = {"curves": [*self._curves], "starts": self._starts, "embeds": embeds, "shown": self._variance}
-        self.show(about, arrays)
+        moving = {name: value.detach().cpu().numpy() for name, value in self.learner.moving().items()}
+        arrays = {"accuracy": self._matrix(), **self._lines(), **self._places(moving)}
+        about = {"curves": [*self._curves], "starts": self._starts, "shown": self._variance}
+        with self.hold_sync():
+            self.place = self._where()
+            self.show(about | {"embeds": "embeddings" in moving}, arrays)
 
     def _read_events(self) -> None:
         events = self._session.events
@@ -267,9 +268,8 @@ class TrainingBoard(View):
     def _lines(self) -> dict[str, np.ndarray]:
         return {f"curve/{name}": line.stretches() for name, line in self._curves.items()}
 
-    def _places(self) -> dict[str, np.ndarray]:
+    def _places(self, moving: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Where the embeddings are in the plane, with their trails, and how wide their boxes are."""
-        moving = {name: value.detach().cpu().numpy() for name, value in self.learner.moving().items()}
         arrays = {}
         if "embeddings" in moving and len(moving["embeddings"]) > 1:
             arrays["map"] = self._mapped(moving["embeddings"])

@@ -33,7 +33,7 @@ class View(anywidget.AnyWidget):
 
     Attributes:
         task: the task picked, -1 for none.
-        content: texts and names, in JSON's types; "title", "tasks" and "alt" always.
+        content: texts and names, in JSON's types; "title" and "tasks" always.
         arrays: numbers by name, `{"shape": …, "data": float32 bytes}`.
         rev: goes up with everything shown.
         alt: `words()` of the state as it is now.
@@ -99,7 +99,6 @@ class View(anywidget.AnyWidget):
             self.arrays = {**self.arrays, **packed}
             self.content = {**self.content, **plain(content), "title": self._title, "tasks": self.task_names}
             self.alt = self.words()
-            self.content = {**self.content, "alt": self.alt}
             self.rev += 1
         if not self._shown:
             self._shown = True
