@@ -30,7 +30,7 @@ lab: $(VENV)/.notebooks  ## open the notebooks in JupyterLab, for this machine o
 	$(RUN) -m cltoolkit lab
 
 test: $(VENV)/.browser  ## the whole suite: unit tests, doctests, notebooks, and views in a browser
-	$(PYTEST) $(NBVAL)
+	$(PYTEST) -n 2 --dist loadfile $(NBVAL)
 
 test-slow: $(VENV)/.dev  ## the heavy checks
 	$(PYTEST) -m slow --timeout=3600
@@ -39,13 +39,18 @@ notebooks: $(VENV)/.dev  ## execute every notebook in place, as it is stored
 	@for notebook in notebooks/*.ipynb; do $(EXECUTE) --to notebook --inplace "$$notebook" || exit 1; done
 	$(RUN) -m cltoolkit notebooks check --fix notebooks
 
-# Eleven learners, three seeds each. HopSupSup needs batch norm. What it takes to go on training is not kept.
+# Eleven learners, three seeds each (HopSupSup needs batch norm); then one in six ways, five seeds each.
 COMPARED := finetune joint separate hypernet hembedding hyperinterval intercontinet supsup exssnet taskfreesupsup hopsupsup
-runs: $(VENV)/.notebooks  ## train the Runs that notebooks open, in data/runs; some five minutes
-	@for learner in $(COMPARED); do $(ONE) $(RUN) -m cltoolkit run --learner $$learner --sequence split_digits --seed 0 1 2 \
-	  --out data/runs/compare --overwrite --set epochs=10 log_every=5 snapshots=false network.hidden=300,100 \
+GUIDED := none decoder distance initialization "initialization shuffled=true" "initialization near=mean"
+STORE := $(ONE) $(RUN) -m cltoolkit run --overwrite
+runs: $(VENV)/.notebooks  ## train the Runs that notebooks open, in data/runs; some six minutes
+	@for learner in $(COMPARED); do $(STORE) --learner $$learner --sequence split_digits --seed 0 1 2 --out data/runs/compare \
+	  --set epochs=10 log_every=5 snapshots=false network.hidden=300,100 \
 	  $$(test $$learner != hopsupsup || echo network.batch_norm=true) || exit 1; done
-	rm -rf data/runs/compare/*/states
+	@for way in $(GUIDED); do $(STORE) --learner hembedding --sequence rotated_digits --seed 0 1 2 3 4 \
+	  --out data/runs/guidance/$$(echo $$way | tr ' =' '--') \
+	  --set angles=0,90,10,100,20 epochs=2 log_every=20 snapshots=false network.hidden=64 guidance=$$way || exit 1; done
+	@find data/runs -name states -prune -exec rm -r {} +  # what it takes to go on training is not kept
 
 lint: $(VENV)/.dev  ## ruff: rules and format; what stored notebooks are held to
 	$(RUN) -m ruff check

@@ -15,7 +15,7 @@ LAYERS = {
     -1: ("randomness", "recipes", "devices"),  # the ground: no idea of continual learning in it
     0: ("tasks", "params", "metrics"),
     1: ("records", "hypernetworks", "intervals", "embeddings", "sequences", "networks"),
-    2: ("transferability",),
+    2: ("transferability", "groups"),
     3: ("masks",),
     4: ("learners",),
     5: ("training",),

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Polygon
 
-from cltoolkit import metrics, plots
+from cltoolkit import Run, metrics, plots
 from cltoolkit.plots import _axes, _curves, _timeline
 
 
@@ -361,6 +361,17 @@ def test_compare_sorts_the_best_to_the_top() -> None:
     assert "B: 0.850 ± 0.635 over 2 seeds." in plots.alt_text(ax)  # 12.706 · 0.0707 / √2
     points = next(line for line in ax.lines if len(line.get_xdata()) == 2 and line.get_marker() == ".")
     np.testing.assert_allclose(points.get_xdata(), [0.9, 0.8])
+
+
+def test_compare_keeps_settings_apart() -> None:
+    runs = [
+        Run(np.full((4, 3), level), {"learner": {"name": "Finetune", "config": {"heads": heads}}, "seed": seed})
+        for heads, level in (("own", 0.9), ("shared", 0.6))
+        for seed in (0, 1)
+    ]
+    ax = plots.compare(runs)
+    assert ticks(ax.yaxis) == ["Finetune (heads = own) (n = 2)", "Finetune (heads = shared) (n = 2)"]
+    assert all(line.get_markerfacecolor() == "white" for line in ax.lines if line.get_marker() == "s")
 
 
 def test_compare_knows_which_metrics_are_better_low() -> None:

@@ -1,6 +1,5 @@
 """Runs as a person reads them: a table, and figures in a folder."""
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import metrics
+from ..groups import grouped
 from ..records import Run
 
 __all__ = ["save_figures", "table"]
@@ -18,24 +18,13 @@ NUMBERS = ("acc", "bwt", "fwt", "forgetting", "seconds")
 def table(runs: Sequence[Run]) -> str:
     """One line per Run, and the mean ± standard deviation of Runs that differ in their seed alone."""
     rows = [["run", "learner", "sequence", "seed", *NUMBERS, "status"]]
-    groups: dict[str, list[Run]] = {}
     for run in runs:
         cells = map(_number, _numbers(run))
         rows.append([_name(run), run.name, _sequence(run), str(run.seed), *cells, _status(run)])
-        groups.setdefault(json.dumps(run.config | {"seed": None}, sort_keys=True), []).append(run)
-    for members in groups.values():
-        seeds = {run.seed for run in members}
-        if len(seeds) > 1:
-            rows.append(
-                [
-                    f"{len(members)} runs",
-                    members[0].name,
-                    _sequence(members[0]),
-                    f"{len(seeds)} seeds",
-                    *_spread(members),
-                    "",
-                ]
-            )
+    for group in grouped(runs):
+        if len(group.seeds) > 1:
+            said = [f"{len(group.runs)} runs", group.label, _sequence(group.first), f"{len(group.seeds)} seeds"]
+            rows.append([*said, *_spread(group.runs), ""])
     return _aligned([row[:-1] for row in rows] if all(run.status == "finished" for run in runs) else rows)
 
 

@@ -43,7 +43,7 @@ def average_so_far(run_or_runs: Record | Iterable[Record], *, ax: Axes | None = 
         )
         k = np.arange(1, len(center) + 1)
         mark = ("" if grey else marker(others.index(name), len(others))) or ("o" if len(k) == 1 else "")
-        label = short(name, 24) + (f" ({len(members)} seeds)" if len(members) > 1 else "")
+        label = short(name, 34) + (f" ({len(members)} seeds)" if len(members) > 1 else "")
         ax.plot(k, center, **look, marker=mark, markersize=4, markevery=max(1, len(k) // 10), label=label)
         if len(members) > 1:
             ax.fill_between(k, center - half, center + half, color=look["color"], alpha=0.15, linewidth=0)

@@ -17,7 +17,7 @@ def compare(runs: Iterable[Record], metric: str | Callable[[Record], float] = "a
     The best stands on top. References (finetune, joint, separate) are hollow and grey, a dotted line at their mean.
 
     Args:
-        runs: Runs; those of one learner are taken for seeds of one experiment.
+        runs: Runs. Those that differ in their seed alone are one row; settings that tell rows apart are in their names.
         metric: a name of `metrics.table`, or a function of a Run, of which more is better.
         ax: axes to draw on; new ones by default.
 
@@ -37,7 +37,7 @@ def compare(runs: Iterable[Record], metric: str | Callable[[Record], float] = "a
     ax = axes(ax, height=1.25 + 0.38 * len(order))
     for y, name in enumerate(order):
         _row(ax, y, values[name], float(means[name][0]), float(means[name][1]), is_reference(name))
-    ax.set_yticks(range(len(order)), [f"{short(name, 24)} (n = {len(values[name])})" for name in order], fontsize=9)
+    ax.set_yticks(range(len(order)), [f"{short(name, 34)} (n = {len(values[name])})" for name in order], fontsize=9)
     ax.set_ylim(len(order) - 0.5, -0.5)
     ax.set_xlabel(f"{what}\n({unit}{better} is better)")
     ax.margins(x=0.06)

@@ -40,7 +40,7 @@ def plasticity(run_or_runs: Related | Iterable[Related], *, ax: Axes | None = No
     for i, (name, values) in enumerate(lines.items()):
         center, half = metrics.mean_and_interval(values)
         x, line = np.arange(len(center)), style(i, len(lines))
-        label = short(name, 24) + (f" ({len(values)} seeds)" if len(values) > 1 else "")
+        label = short(name, 34) + (f" ({len(values)} seeds)" if len(values) > 1 else "")
         ax.plot(x, center, **line, marker=marker(i, len(lines)) or "o", markersize=4, label=label)
         ax.fill_between(x, center - half, center + half, color=line["color"], alpha=0.15, linewidth=0)
         known = center[np.isfinite(center)]

@@ -6,6 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..groups import grouped
+from ..records import Run
+
 REFERENCES = ("finetune", "joint", "separate")
 
 
@@ -32,15 +35,19 @@ def title(run: Record) -> str:
 
 
 def groups(runs: Iterable[Record]) -> dict[str, list[Record]]:
-    """Runs by learner, in order of first appearance: those of one learner differ by their seeds."""
-    found: dict[str, list[Record]] = {}
-    for run in runs:
-        found.setdefault(run.name, []).append(run)
-    if not found:
+    """What differs in its seed alone, under a name: Runs by learner and settings, other records by learner."""
+    listed = list(runs)
+    if not listed:
         raise ValueError("no runs came: give at least one Run")
+    known = [run for run in listed if isinstance(run, Run)]
+    if len(known) == len(listed):
+        return {group.label: list(group.runs) for group in grouped(known)}
+    found: dict[str, list[Record]] = {}
+    for run in listed:
+        found.setdefault(run.name, []).append(run)
     return found
 
 
 def is_reference(name: str) -> bool:
-    """Whether a learner is one that others are measured against."""
-    return name.lower() in REFERENCES
+    """Whether a learner, or a group of its Runs, is one that others are measured against."""
+    return name.partition(" (")[0].lower() in REFERENCES

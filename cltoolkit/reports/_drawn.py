@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..groups import Group
 from ..records import Run
-from ._groups import Group
 from ._words import count
 
 __all__ = ["averaged", "drawable", "has", "losses", "named"]

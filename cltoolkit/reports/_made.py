@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .. import metrics
+from ..groups import Group, differing, settings_of
 from ..records import Run
 from ._document import Block, Section, Table, Text
-from ._flat import differing, settings_of
-from ._groups import Group
 from ._words import UNKNOWN, megabytes, seconds, these
 
 __all__ = ["columns_of", "cost_section", "environment_section", "settings_section"]

@@ -9,11 +9,11 @@ import numpy as np
 
 from .. import metrics, plots
 from ..embeddings import map_tasks
+from ..groups import Group
 from ..records import Run
 from ..tasks import TaskSequence
 from ._document import Axes, Block, Gallery, Panel, Section, Table, Text
 from ._drawn import averaged, drawable, has, losses, named
-from ._groups import Group
 from ._values import Values
 from ._words import count, spread
 

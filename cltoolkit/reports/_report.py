@@ -4,10 +4,10 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from ..groups import Given, Group, grouped, opened
 from ..records import write_atomically
 from ..tasks import TaskSequence
 from ._document import Block, Section, Text
-from ._groups import Given, Group, grouped, opened
 from ._html import html
 from ._latex import latex
 from ._made import cost_section, environment_section, settings_section
@@ -70,6 +70,7 @@ def report(
 
     Raises:
         ValueError: if the suffix is unknown, no run came, a measure is unknown, or a shape is wrong; before any work.
+        TypeError: if something came that is no Run.
         RunError: if a folder holds no Run.
         FileNotFoundError: if there is no such folder to write into.
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from .. import metrics
+from ..groups import Group
 from ..records import Run
 from ._document import Block, Cell, Section, Strong, Table, Text
-from ._groups import Group
 from ._values import BOUNDS, WITH_REFERENCE, Compared, Values
 from ._words import MINUS, UNKNOWN, count, difference, number, spread, these
 

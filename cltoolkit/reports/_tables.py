@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ._groups import Given, grouped, opened
+from ..groups import Given, grouped, opened
 from ._made import columns_of
 from ._values import Reference, collected
 
@@ -40,6 +40,7 @@ def summary(
 
     Raises:
         ValueError: if no run came, a measure is unknown, or a shape is wrong.
+        TypeError: if something came that is no Run.
 
     Example:
         >>> import numpy as np
@@ -91,6 +92,7 @@ def differences(
 
     Raises:
         ValueError: if no run came, the measure is unknown, or a shape is wrong.
+        TypeError: if something came that is no Run.
 
     Example:
         >>> import numpy as np
@@ -126,6 +128,7 @@ def settings(runs: Given | Iterable[Given]) -> "pd.DataFrame":
 
     Raises:
         ValueError: if no run came.
+        TypeError: if something came that is no Run.
 
     Example:
         >>> import numpy as np

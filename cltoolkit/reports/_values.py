@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import metrics
+from ..groups import Group, same_tasks
 from ..records import Run
-from ._flat import same_tasks
-from ._groups import Group
 
 __all__ = ["MEASURES", "Compared", "Values", "collected"]
 

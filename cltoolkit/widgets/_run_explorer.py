@@ -1,10 +1,7 @@
 """Runs to touch: the accuracy matrix cell by cell, where each number of a metric comes from, two Runs side by side."""
 
-import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,6 +9,7 @@ import traitlets
 from numpy.typing import NDArray
 
 from .. import metrics, plots
+from ..groups import Given, labels, opened
 from ..records import Run
 from ._run_lines import MOST, anytime_lines, loss_lines
 from ._run_metrics import RunMetrics
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RunExplorer"]
 
-Source = Run | str | os.PathLike[str]
 SMALL = 20  # tasks up to which all slopes of a metric are computed at once
 BAKED = 10_000  # cells of all Runs up to which an exported page takes their slopes along
 POINTS = 500_000  # of all lines during training together
@@ -68,9 +65,9 @@ class RunExplorer(View):
     dialect = traitlets.Unicode("").tag(sync=True)
     view = traitlets.Enum(("history", "average", "curves", "anytime"), "history").tag(sync=True)
 
-    def __init__(self, runs: Source | Iterable[Source]) -> None:
-        self.runs = _opened(runs)
-        self.labels = _labels(self.runs)
+    def __init__(self, runs: Given | Iterable[Given]) -> None:
+        self.runs = _of_the_same_tasks(opened(runs))
+        self.labels = labels(self.runs)
         self._metrics = RunMetrics(self.runs)
         more = f" and {len(self.runs) - 1} more" if len(self.runs) > 1 else ""
         super().__init__(title=f"{self.labels[0]}{more}", tasks=_tasks(self.runs[0]))
@@ -250,25 +247,16 @@ class RunExplorer(View):
             self.dialect = ""
 
 
-def _opened(runs: Source | Iterable[Source]) -> tuple[Run, ...]:
-    """The Runs, checked to be of the same tasks."""
-    one = (Run, str, os.PathLike)
-    given = list(runs) if isinstance(runs, Iterable) and not isinstance(runs, one) else [runs]
-    for each in given:
-        if not isinstance(each, one):
-            raise TypeError(f"expected a Run, the folder of one, or several of them; got {type(each).__name__}")
-    if not given:
-        raise ValueError("expected one Run or more; got none: `RunExplorer(train(learner, sequence))`")
-    opened = tuple(each if isinstance(each, Run) else Run.open(each) for each in given)
-    first = opened[0]
-    for run in opened[1:]:
+def _of_the_same_tasks(runs: tuple[Run, ...]) -> tuple[Run, ...]:
+    first = runs[0]
+    for run in runs[1:]:
         if _tasks(run) != _tasks(first):
             raise ValueError(
                 "expected Runs of the same tasks in the same order, for their matrices are laid on each other; got "
                 f"{_some(_tasks(first))} of {first.name}, seed {first.seed}, and {_some(_tasks(run))} of {run.name}, "
                 f"seed {run.seed}: make one explorer for each sequence"
             )
-    return opened
+    return runs
 
 
 def _tasks(run: Run) -> list[str]:
@@ -278,21 +266,6 @@ def _tasks(run: Run) -> list[str]:
 
 def _some(names: list[str]) -> str:
     return f"{len(names)} tasks ({', '.join(names[:4])}{', …' * (len(names) > 4)})"
-
-
-def _labels(runs: tuple[Run, ...]) -> list[str]:
-    """A name for each Run: learner and seed; where these are alike the folder too, and at last a number."""
-    names = [f"{run.name}, seed {run.seed}" for run in runs]
-    paths = [Path("" if run.path is None else run.path).name for run in runs]
-    full = [
-        f"{name}, {path}" if path and names.count(name) > 1 else name for name, path in zip(names, paths, strict=True)
-    ]
-    often, seen = Counter(full), Counter[str]()
-    unique = []
-    for name in full:
-        seen[name] += 1
-        unique.append(f"{name} ({seen[name]})" if often[name] > 1 else name)
-    return unique
 
 
 def _named(name: str, known: list[str], what: str) -> str:

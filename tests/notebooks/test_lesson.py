@@ -128,7 +128,7 @@ def test_a_number_is_right_within_the_tolerance_alone(right, tolerance):
         (["a"], ["a", "b"], "expected 1 things; got 2"),
         ({"a": 1}, {"b": 1}, "the keys are others"),
     ],
-    ids=str,
+    ids=lambda value: "function" if callable(value) else str(value),
 )
 def test_a_wrong_form_is_said_without_the_answer(right, wrong, said):
     assert said in lesson_of(right).check("a", wrong).text

@@ -19,8 +19,8 @@ from scipy import stats
 
 import cltoolkit as cl
 from cltoolkit import Run, RunError, learners, metrics
+from cltoolkit.groups import grouped
 from cltoolkit.reports import differences, report, settings, summary
-from cltoolkit.reports._groups import grouped
 from cltoolkit.reports._pictures import certificate_section, geometry_section, mask_section, matrix_section
 
 VOID = {"meta", "img"}
@@ -443,7 +443,7 @@ def test_folders_are_opened(tmp_path):
     ("runs", "file", "given", "error", "words"),
     [
         ([], "r.html", {}, ValueError, "at least one Run"),
-        ([3], "r.html", {}, ValueError, "got int"),
+        ([3], "r.html", {}, TypeError, "got int"),
         (["nowhere"], "r.html", {}, RunError, "no run at nowhere"),
         ([Run(np.zeros((3, 3)))], "r.html", {}, ValueError, "row 0 is missing"),
         (some_runs(), "r.pdf", {}, ValueError, r"\.html, \.md, \.tex.*got 'r\.pdf'"),

@@ -54,6 +54,15 @@ def test_every_run_has_a_label_of_its_own(tmp_path):
     ]
 
 
+def test_a_label_says_the_setting_that_tells_runs_apart():
+    runs = [a_run(seed=seed) for seed in (0, 1, 0, 1)]
+    for run, beta in zip(runs, (0.1, 0.1, 1.0, 1.0), strict=True):
+        run.config["learner"] = {"name": "HyperNet", "config": {"beta": beta, "lr": 0.01}}
+    assert RunExplorer(runs).labels == [
+        f"HyperNet (beta = {beta}), seed {seed}" for beta in (0.1, 1.0) for seed in (0, 1)
+    ]
+
+
 def test_runs_that_cannot_be_laid_on_each_other_say_why():
     with pytest.raises(
         ValueError, match=r"same tasks in the same order.*4 tasks \(0/1.*3 tasks.*one explorer for each"
@@ -61,7 +70,7 @@ def test_runs_that_cannot_be_laid_on_each_other_say_why():
         RunExplorer([a_run(4), a_run(3)])
     with pytest.raises(ValueError, match="same tasks"):
         RunExplorer([a_run(2, tasks=["a", "b"]), a_run(2, tasks=["b", "a"])])
-    with pytest.raises(ValueError, match="expected one Run or more; got none"):
+    with pytest.raises(ValueError, match="at least one Run"):
         RunExplorer([])
     for wrong in (5, [a_run(), 5], np.eye(3)):
         with pytest.raises(TypeError, match="expected a Run, the folder of one"):

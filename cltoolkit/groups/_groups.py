@@ -2,20 +2,23 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from .. import metrics
 from ..records import Run
-from ._flat import differing, sequence_key, settings_of
+from ._settings import differing, sequence_key, settings_of
 
-__all__ = ["Given", "Group", "grouped", "opened"]
+__all__ = ["Given", "Group", "grouped", "labels", "opened"]
 
 Given = Run | str | os.PathLike[str]
 WATCHING = ("eval_every", "log_every", "checkpoint_every", "snapshots")  # they change what is seen, not what is learned
 FIRST = ("learner", "sequence", "sequence.scenario", "training", "network")  # what names two experiments apart best
+NONE = "–"  # where a learner has no such setting
 LONGEST = 28  # characters of a value in a name
 
 
@@ -61,21 +64,22 @@ class Group:
         return f"{name} ({scenario}-incremental)" if scenario else str(name)
 
 
-def opened(runs: Given | Iterable[Given]) -> list[Run]:
+def opened(runs: Given | Iterable[Given]) -> tuple[Run, ...]:
     """The Runs, those given by their folders opened.
 
     Raises:
-        ValueError: if none came, or something that is no Run.
+        TypeError: if something came that is no Run.
+        ValueError: if none came, or one whose matrix has no form of an accuracy matrix.
         RunError: if a folder holds none.
     """
-    listed = [runs] if isinstance(runs, Run | str | os.PathLike) else list(runs)
+    one = (Run, str, os.PathLike)
+    listed = list(runs) if isinstance(runs, Iterable) and not isinstance(runs, one) else [runs]
+    for each in listed:
+        if not isinstance(each, one):
+            raise TypeError(f"expected a Run, the folder of one, or several of them; got {type(each).__name__}")
     if not listed:
-        raise ValueError("expected at least one Run, or the folder of one; got none")
-    strange = [given for given in listed if not isinstance(given, Run | str | os.PathLike)]
-    if strange:
-        kind = type(strange[0]).__name__
-        raise ValueError(f"expected Runs, or folders of Runs as `train(..., out=folder)` writes them; got {kind}")
-    found = [given if isinstance(given, Run) else Run.open(given) for given in listed]
+        raise ValueError("expected at least one Run, such as `train(learner, sequence)` gives; got none")
+    found = tuple(given if isinstance(given, Run) else Run.open(given) for given in listed)
     for run in found:
         metrics.average_accuracy(run.accuracy)  # a matrix of another shape is refused here, with what to do
     return found
@@ -87,8 +91,19 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
     for run in runs:
         found.setdefault(_experiment(run), []).append(run)
     members = [tuple(sorted(group, key=_order)) for group in found.values()]
-    labels = _labels([group[0] for group in members])
-    return [Group(label, group, _field(group[0])) for label, group in zip(labels, members, strict=True)]
+    names = _names([group[0] for group in members])
+    return [Group(name, group, _field(group[0])) for name, group in zip(names, members, strict=True)]
+
+
+def labels(runs: Sequence[Run]) -> list[str]:
+    """Names for Runs, no two alike: the group and the seed; where that is not enough, the folder, or a number."""
+    group_of = {id(run): group.label for group in grouped(runs) for run in group.runs}
+    names = [f"{group_of[id(run)]}, seed {run.seed}" for run in runs]
+    folders = ["" if run.path is None else Path(run.path).name for run in runs]
+    alike = Counter(names)
+    return _numbered(
+        [f"{n}, {folder}" if folder and alike[n] > 1 else n for n, folder in zip(names, folders, strict=True)], " ({})"
+    )
 
 
 def _order(run: Run) -> tuple[int, str]:
@@ -108,26 +123,34 @@ def _experiment(run: Run) -> str:
     return json.dumps(parts, sort_keys=True, default=str)
 
 
-def _labels(runs: Sequence[Run]) -> list[str]:
+def _names(runs: Sequence[Run]) -> list[str]:
     """A name for each: the learner's, and where that is not enough, the settings that tell it apart."""
-    said = [_said(run, [other for other in runs if other.name == run.name]) for run in runs]
-    return [f"{label} #{said[:i].count(label) + 1}" if said.count(label) > 1 else label for i, label in enumerate(said)]
+    told, peers = [settings_of(run) for run in runs], [(run.name, run.num_tasks) for run in runs]
+    rivals = [[r for r, other in enumerate(peers) if other == peer] for peer in peers]
+    return _numbered([_name(runs[r], r, told, rivals[r]) for r in range(len(runs))], " #{}")
 
 
-def _said(run: Run, alike: Sequence[Run]) -> str:
+def _name(run: Run, r: int, told: Sequence[Mapping[str, str]], rivals: Sequence[int]) -> str:
     parts = [] if run.num_tasks == run.T else [f"{run.num_tasks} of {run.T} tasks"]
-    rivals = [other for other in alike if other.num_tasks == run.num_tasks]
-    for key in sorted(differing([settings_of(other) for other in rivals]), key=_rank):
-        if len(rivals) == 1:
-            break
+    for key in sorted(differing([told[r] for r in rivals]), key=_rank):
         if key.removeprefix("training.") in WATCHING:
             continue
-        value = settings_of(run).get(key, "–")
-        remaining = [other for other in rivals if settings_of(other).get(key, "–") == value]
+        value = told[r].get(key, NONE)
+        remaining = [other for other in rivals if told[other].get(key, NONE) == value]
         if len(remaining) < len(rivals):
             parts.append(f"{key.removeprefix('learner.')} = {_cut(value)}")
             rivals = remaining
     return f"{run.name} ({', '.join(parts)})" if parts else run.name
+
+
+def _numbered(names: Sequence[str], form: str) -> list[str]:
+    """Names as they are, those that come several times with a number behind."""
+    often, seen = Counter(names), Counter[str]()
+    unique = []
+    for name in names:
+        seen[name] += 1
+        unique.append(name + form.format(seen[name]) if often[name] > 1 else name)
+    return unique
 
 
 def _rank(key: str) -> tuple[int, str]:
