@@ -153,7 +153,7 @@ def example_sentence(each: Certificate, found: Behind, i: int) -> str:
     label = f", of class {found.classes[found.labels[i]]}" if found.labels[i] >= 0 else ""
     answered = "right" if each.correct[i] else "wrong"
     sure = "certified" if each.margins[i] > 0 else "not certified"
-    margin = f"{each.margins[i]:+.3f}".replace("-", "−")
+    margin = f"{each.margins[i]:+z.3f}".replace("-", "−")
     return f"Example {i}{label}: answered {answered}; margin {margin}, {sure}."
 
 

@@ -292,4 +292,4 @@ def _known(x: float) -> float | None:
 
 
 def _signed(x: float) -> str:
-    return f"{x:+.2f}".replace("-", "−") if np.isfinite(x) else "unknown"
+    return f"{x:+z.2f}".replace("-", "−") if np.isfinite(x) else "unknown"

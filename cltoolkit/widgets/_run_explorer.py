@@ -133,7 +133,12 @@ class RunExplorer(View):
         return plots.sheet([*panels, self._beside(shown)], columns=2)
 
     def _matrix(self, r: int) -> "Panel":
-        return lambda ax: plots.accuracy_matrix(self.runs[r], highlight=self._highlight(r), ax=ax)
+        seed = f", seed {self.runs[r].seed}"  # which the plot says itself
+        run = self._called(r, self.labels[r].replace(seed, "", 1))
+        return lambda ax: plots.accuracy_matrix(run, highlight=self._highlight(r), ax=ax)
+
+    def _called(self, r: int, name: str) -> Run:
+        return replace(self.runs[r], config=self.runs[r].config | {"learner": {"name": name}})
 
     def _highlight(self, r: int) -> NDArray[np.bool_] | None:
         """The cells of the metric; without one the cell or the column picked."""
@@ -149,7 +154,7 @@ class RunExplorer(View):
         """The picture chosen; the history where a Run has not what it needs."""
         run = self.runs[self.run]
         if self.view == "average":
-            lines = [self.runs[r] for r in shown] if len(shown) > 1 else self.runs
+            lines = [self._called(r, self.labels[r]) for r in shown] if len(shown) > 1 else self.runs
             return lambda ax: plots.average_so_far(lines, ax=ax)
         if self.view == "curves" and self.content["losses"][self.run]:
             return lambda ax: plots.curves(run, ax=ax)
@@ -169,7 +174,7 @@ class RunExplorer(View):
         end, transfer = (values[self._metrics.at(metric, "gem")] for metric in ("acc", "bwt"))
         said = [f"Accuracy matrix of {self.labels[r]}: {T} task{'s' * (T > 1)}, {run.num_tasks} learned."]
         said += [f"Average accuracy at the end {end:.3f}."] if np.isfinite(end) else []
-        said += [f"Backward transfer {_number(transfer, '+.3f')}."] if np.isfinite(transfer) else []
+        said += [f"Backward transfer {_number(transfer, '+z.3f')}."] if np.isfinite(transfer) else []
         return " ".join(said)
 
     def _comparison(self) -> str:
@@ -179,7 +184,7 @@ class RunExplorer(View):
         difference = self._metrics.values[self.run, at] - self._metrics.values[self.other, at]
         said = f"Compared with {self.labels[self.other]}"
         return (
-            f"{said}: {_number(difference, '+.3f')} in average accuracy at the end."
+            f"{said}: {_number(difference, '+z.3f')} in average accuracy at the end."
             if np.isfinite(difference)
             else f"{said}."
         )
@@ -190,7 +195,7 @@ class RunExplorer(View):
         told = next(each for each in self._metrics.told if each["name"] == self.metric)
         used = self._metrics.mask(self.run, self.metric, self._dialect())
         value = self._metrics.values[self.run, self._metrics.at(self.metric, self._dialect())]
-        said = _number(value, ".4f")
+        said = _number(value, "z.4f")
         doubts = self._metrics.doubts[self.run].get(self.metric, "")
         return (
             f"{told['title'].capitalize()} ({self._dialect()}): {said}, {told['direction']} is better; "
@@ -209,7 +214,7 @@ class RunExplorer(View):
             return f"{said}; it is not learned yet."
         if i == t + 1:
             return f"{said}, right after it was learned."
-        since = _number(accuracy[i] - accuracy[t + 1], "+.2f")
+        since = _number(accuracy[i] - accuracy[t + 1], "+z.2f")
         return f"{said}; right after it was learned {_number(accuracy[t + 1])}: {since}."
 
     # What may be chosen
@@ -274,6 +279,6 @@ def _named(name: str, known: list[str], what: str) -> str:
     return name
 
 
-def _number(x: float, form: str = ".2f") -> str:
+def _number(x: float, form: str = "z.2f") -> str:
     """A number with a real minus sign."""
     return f"{x:{form}}".replace("-", "−") if np.isfinite(x) else "unknown"

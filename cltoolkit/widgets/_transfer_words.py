@@ -61,7 +61,7 @@ def agreement_words(frame: "pd.DataFrame", labels: dict[str, str]) -> str:
 
 def signed(value: float) -> str:
     """A correlation with its sign, or "unknown"."""
-    return f"{value:+.2f}".replace("-", "−") if np.isfinite(value) else "unknown"
+    return f"{value:+z.2f}".replace("-", "−") if np.isfinite(value) else "unknown"
 
 
 def _of_targets(matrix: TransferMatrix, value: Any) -> bool:

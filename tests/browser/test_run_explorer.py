@@ -50,6 +50,14 @@ def test_a_cell_says_what_became_of_its_task(shown):
     )
 
 
+def test_the_keys_begin_at_the_picked_cell(page_of):
+    view = RunExplorer(RUNS)
+    view.task, view.moment = 2, 3
+    page = page_of(view)
+    page.locator("canvas").first.press("ArrowDown")
+    expect(page.locator(".clt-tip").first).to_contain_text("after 4/5, on 4/5")
+
+
 def test_a_metric_shows_its_value_formula_and_cells(shown):
     shown.locator(".clt-metric").select_option(label="forgetting")
     panel = shown.locator(".clt-explained")

@@ -90,7 +90,7 @@ function band(ctx, color, line, px, py) {
 function legend(ctx, ink, known, { left, right, top, foot, px, py }) {
   const shown = known.filter((line) => !line.faint && line.name);
   if (shown.length > 8 || shown.length < 2) return;
-  const names = shown.map((line) => short(line.name, 26));
+  const names = shown.map((line) => short(line.name, 40));
   ctx.font = `10px ${FONT}`;
   const wide = 36 + Math.max(...names.map((name) => ctx.measureText(name).width)), high = 14 * shown.length + 2;
   const [x, y0] = emptiest(known, { px, py }, { wide, high }, { x: [left + 6, right - wide - 2, (left + right - wide) / 2], low: top + 2, foot: foot - high - 4 });

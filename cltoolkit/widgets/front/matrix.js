@@ -23,6 +23,7 @@ export function matrix(surface, data) {
   const inside = (i, j) => i >= 0 && j >= 0 && i < m && j < n;
   const color = (x) => shade(map, high > low ? (data.flip ? high - x : x - low) / (high - low) : 0.5);
   const frame = (ctx, i, j, height = 1, width = 1) => ctx.strokeRect(left + j * wide + 1, top + i * side + 1, width * wide - 2, height * side - 2);
+  const [pi, pj] = data.crossed ?? data.picked ?? [-1, -1];
   surface.show((ctx, ink) => {
     write(ctx, data.title ?? "", left, 12, { color: ink, size: 12, bold: true });
     const size = Math.min(11, wide / (digits + 2) / 0.6, side * 0.7);
@@ -36,7 +37,6 @@ export function matrix(surface, data) {
       if (known && !faint && data.hatched?.(i, j)) hatch(ctx, left + j * wide, top + i * side, wide, side, light(fill) < 140 ? "#fff" : "#000");
       if (data.lit ? data.lit[k] : data.boxed?.(i, j)) { ctx.strokeStyle = data.lit ? PICK : "#fff"; ctx.lineWidth = side > 12 ? 2 : 1; frame(ctx, i, j); }
     }
-    const [pi, pj] = data.crossed ?? data.picked ?? [-1, -1];
     for (const [color, width] of [["#fff", 4.5], ["#000", 2.2]]) { // seen on light cells and on dark ones
       ctx.strokeStyle = color;
       ctx.lineWidth = width;
@@ -49,7 +49,7 @@ export function matrix(surface, data) {
   }, {
     at: (x, y) => { const [i, j] = cell(x, y); return inside(i, j) ? i * n + j : null; },
     holds: (item) => item < m * n,
-    step: (item, dx, dy) => item === null ? 0 : clamp(Math.floor(item / n) + dy, m) * n + clamp((item % n) + dx, n),
+    step: (item, dx, dy) => item === null ? Math.max(pi, 0) * n + Math.max(pj, 0) : clamp(Math.floor(item / n) + dy, m) * n + clamp((item % n) + dx, n),
     words: (item) => data.words(Math.floor(item / n), item % n),
     place: (item) => ({ x: left + ((item % n) + 0.5) * wide, y: top + (Math.floor(item / n) + 0.5) * side }),
     pick: (item) => data.pick?.(Math.floor(item / n), item % n),

@@ -68,7 +68,7 @@ function drawMatrix(surface, model, known) {
     return parts.join("\n");
   };
   matrix(surface, { values, shape: [m, T], rows: moments, columns: tasks, across: "tested on task", low: than ? -far : least, high: than ? far : most, map: than ? "diverging" : "sequential",
-    title: than ? `${short(runs[run], 30)} − ${short(runs[other], 30)}` : `Test accuracy, ${short(runs[run], 40)}`, lit: marks, boxed: (i, j) => i === j + 1, picked: [task < 0 ? -1 : moment, task], words,
+    title: than ? "Test accuracy, less that of the Run compared with" : `Test accuracy, ${short(runs[run], 40)}`, lit: marks, boxed: (i, j) => i === j + 1, picked: [task < 0 ? -1 : moment, task], words,
     pick: (i, j) => putAll(model, { task: j, moment: i }), clear: () => putAll(model, { task: -1, moment: -1 }) });
   surface.canvas.setAttribute("aria-label", `Accuracy matrix, ${m} moments by ${T} tasks. ${held.content.told[run]} ${sentence(held)}`);
 }

@@ -4,11 +4,13 @@
 export const short = (name, length = 18) =>
   name.length <= length ? name : `${name.slice(0, length / 2)}…${name.slice(-((length - 1) >> 1))}`;
 
+const below = (x, digits) => Number(x.toFixed(digits)) < 0; // what is written as zero has no sign of its own
+
 /** A number as people read it: × where nothing is known. */
-export const number = (x, digits = 3) => (Number.isFinite(x) ? `${x < 0 ? "−" : ""}${Math.abs(x).toFixed(digits)}` : "×");
+export const number = (x, digits = 3) => (Number.isFinite(x) ? `${below(x, digits) ? "−" : ""}${Math.abs(x).toFixed(digits)}` : "×");
 
 /** A number with its sign. */
-export const signed = (x, digits = 3) => (Number.isFinite(x) ? `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(digits)}` : "×");
+export const signed = (x, digits = 3) => (Number.isFinite(x) ? `${below(x, digits) ? "−" : "+"}${Math.abs(x).toFixed(digits)}` : "×");
 
 export const clamp = (i, n) => Math.min(Math.max(i, 0), n - 1);
 
