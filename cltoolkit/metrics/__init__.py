@@ -12,7 +12,7 @@ from ._anytime import (
     minimum_accuracy,
     worst_case_accuracy,
 )
-from ._explain import Explanation, explain
+from ._explain import Explanation, explain, explanations
 from ._inputs import Record
 from ._interval import mean_and_interval
 from ._matrix import (
@@ -49,6 +49,7 @@ __all__ = [
     "diaz_accuracy",
     "direction",
     "explain",
+    "explanations",
     "forgetting",
     "forward_transfer",
     "intransigence",

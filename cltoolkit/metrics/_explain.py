@@ -1,6 +1,7 @@
 """Where a number comes from: its formula, its value in each dialect, and the cells of the accuracy matrix it uses."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,13 +23,13 @@ class Explanation:
 
     Args:
         name: the metric's name in `table`.
+        key: dialect → its own name in `table`.
         title: the name in words.
         direction: `higher` or `lower` is better.
         unit: of the values.
         formula: dialect → formula.
         value: dialect → value.
         cells: dialect → `(T + 1, T)` of bool: the cells that the value depends on, and no other.
-        slope: dialect → `(T + 1, T)`: how much the value rises per unit of each cell; of a mean, the cell's weight.
         note: how to read the sign.
         warning: what makes the value doubtful; empty where nothing does.
         accuracy: `(T + 1, T)`, the matrix itself.
@@ -36,17 +37,35 @@ class Explanation:
     """
 
     name: str
+    key: dict[str, str]
     title: str
     direction: str
     unit: str
     formula: dict[str, str]
     value: dict[str, float]
     cells: dict[str, Mask]
-    slope: dict[str, Array]
     note: str
     warning: str
     accuracy: Array
     task_names: tuple[str, ...]
+    _given: Inputs
+    _dialects: dict[str, Dialect]
+
+    @cached_property
+    def slope(self) -> dict[str, Array]:
+        """Dialect → `(T + 1, T)`: how much the value rises per unit of each cell; of a mean, the cell's weight."""
+        slopes = {}
+        for dialect, cells in self.cells.items():
+            slopes[dialect] = np.zeros_like(self.accuracy)
+            for i, j in np.argwhere(cells):
+                slopes[dialect][i, j] = self.slope_at(dialect, i, j)
+        return slopes
+
+    def slope_at(self, dialect: str, i: int, j: int) -> float:
+        """One number of `slope`; all of them take the time of one value for each cell."""
+        rise, risen = 2.0**-20, self.accuracy.copy()
+        risen[i, j] += rise
+        return (self._dialects[dialect].value(replace(self._given, accuracy=risen)) - self.value[dialect]) / rise
 
     def __repr__(self) -> str:
         return _show.text(self)
@@ -93,26 +112,47 @@ def explain(
     """
     family = _family(name)
     given = gather(accuracy_or_run, single=single, joint=joint, weights=weights)
-    metric = METRICS[family]
-    dialects = {key: dialect for key, dialect in metric.dialects.items() if available(dialect, given)}
-    if not dialects:
-        needs = next(iter(metric.dialects.values())).needs
+    if not _available(family, given):
+        needs = next(iter(METRICS[family].dialects.values())).needs
         raise ValueError(
             f"{family!r} compares with a reference: give `{needs}=`, one accuracy per task or a Run of the same tasks"
         )
+    return _explained(family, given)
+
+
+def explanations(accuracy_or_run: ArrayLike | Record) -> dict[str, Explanation]:
+    """Every metric that needs no reference, by its name, explained as `explain` does.
+
+    Example:
+        >>> found = explanations([[0.5, 0.5], [1.0, 0.5], [0.75, 1.0]])
+        >>> {name: round(each.value["gem"], 3) for name, each in found.items() if "gem" in each.value}
+        {'acc': 0.875, 'bwt': -0.25, 'fwt': 0.0}
+    """
+    given = gather(accuracy_or_run)
+    return {family: _explained(family, given) for family in METRICS if _available(family, given)}
+
+
+def _available(family: str, given: Inputs) -> dict[str, Dialect]:
+    return {key: dialect for key, dialect in METRICS[family].dialects.items() if available(dialect, given)}
+
+
+def _explained(family: str, given: Inputs) -> Explanation:
+    metric, dialects = METRICS[family], _available(family, given)
     return Explanation(
         name=family,
+        key={name: dialect.key for name, dialect in dialects.items()},
         title=metric.title,
         direction=metric.direction,
         unit=metric.unit,
-        formula={key: dialect.formula for key, dialect in dialects.items()},
-        value={key: dialect.value(given) for key, dialect in dialects.items()},
-        cells={key: dialect.cells(given) for key, dialect in dialects.items()},
-        slope={key: _slope(dialect, given) for key, dialect in dialects.items()},
+        formula={name: dialect.formula for name, dialect in dialects.items()},
+        value={name: dialect.value(given) for name, dialect in dialects.items()},
+        cells={name: dialect.cells(given) for name, dialect in dialects.items()},
         note=metric.note,
         warning=" ".join(_doubts(family, dialects, given)),
         accuracy=given.accuracy,
         task_names=given.task_names or tuple(f"task {j + 1}" for j in range(given.T)),
+        _given=given,
+        _dialects=dialects,
     )
 
 
@@ -122,21 +162,6 @@ def _family(name: str) -> str:
     if name in ELSEWHERE:
         raise ValueError(f"{name!r} does not come from the accuracy matrix; call {ELSEWHERE[name]}")
     raise ValueError(f"unknown metric {name!r}{nearest(name, NAMES)}; there are {', '.join(METRICS)}")
-
-
-def _slope(dialect: Dialect, given: Inputs) -> Array:
-    """How the value answers to each cell: zero outside the cells used."""
-    value, slope = dialect.value(given), np.zeros_like(given.accuracy)
-    for i, j in np.argwhere(dialect.cells(given)):
-        slope[i, j] = slope_at(dialect, given, value, i, j)
-    return slope
-
-
-def slope_at(dialect: Dialect, given: Inputs, value: float, i: int, j: int, rise: float = 2.0**-20) -> float:
-    """How a dialect's value, which is given, answers to one cell."""
-    risen = given.accuracy.copy()
-    risen[i, j] += rise
-    return (dialect.value(replace(given, accuracy=risen)) - value) / rise
 
 
 def _doubts(family: str, dialects: dict[str, Dialect], given: Inputs) -> list[str]:

@@ -1,21 +1,17 @@
-"""Metrics of Runs as a view needs them: values of all dialects at once, the cells behind each, slopes cell by cell.
-
-`metrics.explain` computes the slope of every cell, one value of the metric for each: minutes for 200 tasks. Here slopes
-come when they are asked for.
-"""
+"""Metrics of Runs as a view needs them: values of all dialects, the cells behind each, and slopes when asked for."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics._dialects import METRICS, Dialect, available
-from ..metrics._explain import _doubts, _slope, slope_at
-from ..metrics._inputs import Inputs, gather
+from .. import metrics
 from ..records import Run
 
 __all__ = ["RunMetrics"]
+
+T = TypeVar("T")
 
 
 class RunMetrics:
@@ -30,23 +26,20 @@ class RunMetrics:
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        self._given = [gather(run) for run in runs]
-        self._dialects = {
-            (name, key): dialect
-            for name, metric in METRICS.items()
-            for key, dialect in metric.dialects.items()
-            if any(available(dialect, given) for given in self._given)
-        }
-        self.told = [self._tell(name) for name in METRICS if any(name == known for known, _ in self._dialects)]
-        self.values = np.array([[_value(d, given) for d in self._dialects.values()] for given in self._given])
-        masks = [self._bits(given) for given in self._given]
-        self.cells, self.cells_of = _distinct(masks)
-        self.doubts = [self._doubts(given) for given in self._given]
+        self._explained = [metrics.explanations(run) for run in runs]
+        self._dialects = _union(
+            [[(name, key) for name in each for key in each[name].value] for each in self._explained]
+        )
+        self.told = [self._tell(name) for name in _union([list(each) for each in self._explained])]
+        self.values = np.array([self._values(each) for each in self._explained])
+        self.cells, self.cells_of = _distinct([self._bits(each) for each in self._explained])
+        self.doubts = [
+            {name: found.warning for name, found in each.items() if found.warning} for each in self._explained
+        ]
 
     def at(self, metric: str, dialect: str) -> int:
         """The place of a dialect in `values`; the metric's own first one if none is named."""
-        keys = list(self._dialects)
-        return keys.index((metric, dialect or self.dialects(metric)[0]))
+        return self._dialects.index((metric, dialect or self.dialects(metric)[0]))
 
     def names(self) -> list[str]:
         """The metrics."""
@@ -63,47 +56,48 @@ class RunMetrics:
 
     def slopes(self, run: int, metric: str, dialect: str) -> list[float]:
         """How the value answers to each cell that it depends on, row by row."""
-        chosen, given = self._dialects[metric, dialect], self._given[run]
-        if not available(chosen, given):
-            return []
-        return [float(f"{x:.6g}") for x in _slope(chosen, given)[chosen.cells(given)]]
+        found = self._of(run, metric, dialect)
+        return [] if found is None else [float(f"{x:.6g}") for x in found.slope[dialect][found.cells[dialect]]]
 
     def slope(self, run: int, metric: str, dialect: str, i: int, j: int) -> float:
         """How the value answers to one cell."""
-        chosen, given = self._dialects[metric, dialect], self._given[run]
-        if not available(chosen, given):
-            return float("nan")
-        return slope_at(chosen, given, chosen.value(given), i, j)
+        found = self._of(run, metric, dialect)
+        return float("nan") if found is None else found.slope_at(dialect, i, j)
+
+    def _of(self, run: int, metric: str, dialect: str) -> metrics.Explanation | None:
+        """None where the Run lacks what the dialect needs."""
+        if (metric, dialect) not in self._dialects:
+            raise KeyError(f"no metric {metric!r} in the dialect {dialect!r}")
+        found = self._explained[run].get(metric)
+        return found if found is not None and dialect in found.value else None
 
     def _tell(self, name: str) -> dict[str, Any]:
-        metric = METRICS[name]
+        having = [each[name] for each in self._explained if name in each]
+        first = having[0]
+        keys = {dialect: key for each in having for dialect, key in each.key.items()}
+        formulas = {dialect: formula for each in having for dialect, formula in each.formula.items()}
         known = [
-            {"name": key, "at": at, "key": dialect.key, "formula": dialect.formula, "cells": key != "steps"}
-            for at, ((family, key), dialect) in enumerate(self._dialects.items())
-            if family == name
+            {"name": d, "at": self.at(name, d), "key": keys[d], "formula": formulas[d], "cells": d != "steps"}
+            for d in self.dialects(name)
         ]
-        told = {"name": name, "title": metric.title, "unit": metric.unit, "direction": metric.direction}
-        return told | {"note": metric.note, "dialects": known}
+        told = {"name": name, "title": first.title, "unit": first.unit, "direction": first.direction}
+        return told | {"note": first.note, "dialects": known}
 
-    def _bits(self, given: Inputs) -> NDArray[np.float64]:
+    def _values(self, explained: dict[str, metrics.Explanation]) -> list[float]:
+        return [explained[name].value.get(key, np.nan) if name in explained else np.nan for name, key in self._dialects]
+
+    def _bits(self, explained: dict[str, metrics.Explanation]) -> NDArray[np.float64]:
         """One whole number per cell; float32 holds those of 24 bits exactly."""
-        bits = np.zeros(given.accuracy.shape, dtype=np.int64)
-        for at, dialect in enumerate(self._dialects.values()):
-            if available(dialect, given):
-                bits |= dialect.cells(given).astype(np.int64) << at
+        bits = np.zeros(next(iter(explained.values())).accuracy.shape, dtype=np.int64)
+        for at, (name, key) in enumerate(self._dialects):
+            if name in explained and key in explained[name].cells:
+                bits |= explained[name].cells[key].astype(np.int64) << at
         return bits.astype(np.float64)
 
-    def _doubts(self, given: Inputs) -> dict[str, str]:
-        found = {}
-        for name in self.names():
-            known = {key: d for (family, key), d in self._dialects.items() if family == name and available(d, given)}
-            if known and (said := " ".join(_doubts(name, known, given))):
-                found[name] = said
-        return found
 
-
-def _value(dialect: Dialect, given: Inputs) -> float:
-    return dialect.value(given) if available(dialect, given) else float("nan")
+def _union(lists: list[list[T]]) -> list[T]:
+    """What is in any of them, in the order of the longest."""
+    return list(dict.fromkeys(each for known in sorted(lists, key=len, reverse=True) for each in known))
 
 
 def _distinct(masks: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], list[int]]:
