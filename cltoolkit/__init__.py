@@ -3,8 +3,9 @@
 The rooms: `sequences` and `networks` (what to learn, and with which network), `learners` (one file per method),
 `training` (the one loop), `records` and `metrics` (what came out), `transferability` and `embeddings` (how tasks
 relate), `masks` (which weights a task uses), `intervals` (what holds for every network of a box) and `audits` (whether
-it still does), `orders` (what if tasks came in another order), `plots` (how it looks), `widgets` (how it moves),
-`reports` (what it adds up to) and `notebooks` (what keeps tutorials true). Everyday names are here.
+it still does), `orders` (what if tasks came in another order), `groups` (which Runs are seeds of one experiment),
+`plots` (how it looks), `widgets` (how it moves), `reports` (what it adds up to) and `notebooks` (what keeps tutorials
+true). Everyday names are here.
 """
 
 import importlib
