@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..randomness import key_seed
-from ._correlation import MEASURES, Measure
+from ._correlation import MEASURES, Measure, resampled
 from ._matrix import TransferMatrix
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _over_pairs(
     a, b = x[known], y[known]
     value = float(of(a[None], b[None])[0])
     index = rng.integers(len(a), size=(resamples, len(a)))
-    drawn = of(a[index], b[index]) if np.isfinite(value) else np.array([np.nan])
+    drawn = resampled(of, a, b, index) if np.isfinite(value) else np.array([np.nan])
     return _row(value, drawn, level, len(a) if np.isfinite(value) else 0, int(np.isnan(value)))
 
 

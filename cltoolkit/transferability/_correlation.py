@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["MEASURES", "Measure", "pearson", "spearman", "weighted_kendall"]
+__all__ = ["MEASURES", "Measure", "pearson", "resampled", "spearman", "weighted_kendall"]
 
 Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -30,6 +30,35 @@ def weighted_kendall(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
     pairs = zip(x, y, _varied(x, y), strict=True)
     return np.array([weightedtau(a, b).statistic if varied else np.nan for a, b, varied in pairs])
+
+
+def resampled(of: Measure, x: np.ndarray, y: np.ndarray, picks: np.ndarray) -> np.ndarray:
+    """`of(x[picks], y[picks])`: the correlation of `x` and `y` `(n,)` in each resample, a row of `picks` `(m, k)`."""
+    return _resampled_tau(x, y, picks) if of is weighted_kendall else of(x[picks], y[picks])
+
+
+def _resampled_tau(x: np.ndarray, y: np.ndarray, picks: np.ndarray) -> np.ndarray:
+    """Weighted τ of all resamples at once: they share the signs of all pairs, and differ in how often each is drawn.
+
+    A value drawn c times takes c ranks in a row, r to r + c − 1, so its weight is the difference of harmonic numbers
+    H(r + c) − H(r); sums over pairs of draws are products of a matrix of weights with one of signs. As in scipy, τ is
+    the mean over ranks by x (ties by y) and ranks by y (ties by x).
+    """
+    m, k = picks.shape
+    n = len(x)
+    drawn = np.bincount((picks + n * np.arange(m)[:, None]).ravel(), minlength=m * n).reshape(m, n)
+    of_x, of_y = np.sign(x[:, None] - x), np.sign(y[:, None] - y)
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, k + 1))])
+    taus = np.zeros(m)
+    for first, second in ((x, y), (y, x)):
+        order = np.lexsort((second, first))[::-1]
+        ranks = drawn[:, order].cumsum(1)
+        weights = np.empty((m, n))
+        weights[:, order] = harmonic[ranks] - harmonic[ranks - drawn[:, order]]
+        both, in_x, in_y = (((weights @ signs) * drawn).sum(1) for signs in (of_x * of_y, of_x**2, of_y**2))
+        norm = np.sqrt(in_x * in_y)
+        taus += np.where(norm > 0, np.clip(both / np.where(norm > 0, norm, 1), -1, 1), np.nan) / 2
+    return taus
 
 
 def _varied(x: np.ndarray, y: np.ndarray) -> np.ndarray:

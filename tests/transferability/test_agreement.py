@@ -5,6 +5,8 @@ import pytest
 from scipy import stats
 
 from cltoolkit.transferability import TransferMatrix, agreement
+from cltoolkit.transferability._correlation import MEASURES as CORRELATIONS
+from cltoolkit.transferability._correlation import resampled
 
 COLUMNS = ["estimator", "truth", "measure", "value", "low", "high", "n", "undefined"]
 MEASURES = ["weighted_kendall", "spearman", "pearson"]
@@ -67,6 +69,17 @@ def test_values_are_those_of_scipy():
         assert pairs[name] == pytest.approx(function(x[off], y[off]))
         columns = [function(x[off[:, t], t], y[off[:, t], t]) for t in range(6)]
         assert targets[name] == pytest.approx(np.mean(columns))
+
+
+@pytest.mark.parametrize("values", [3, 100])  # many ties, and hardly any but those of values drawn twice
+def test_resamples_at_once_are_those_one_by_one(values):
+    rng = np.random.default_rng(values)
+    x, y = rng.integers(values, size=(2, 12)).astype(float)
+    picks = rng.integers(12, size=(50, 12))
+    picks[0] = 5  # nothing varies
+    with np.errstate(invalid="raise"):
+        for of in CORRELATIONS.values():
+            np.testing.assert_allclose(resampled(of, x, y, picks), of(x[picks], y[picks]), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("over", ["targets", "pairs"])
