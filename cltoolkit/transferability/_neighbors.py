@@ -50,17 +50,17 @@ def _accuracy(x: Tensor, classes: Classes, k: int) -> Tensor:
     members = classes.one_hot()
     right = x.new_zeros(())
     for rows in torch.arange(len(x), device=x.device).split(max(1, BLOCK // len(x))):
-        distance = squares[rows, None] + squares - 2 * (x[rows] @ x.T)  # (rows, n)
+        distance = torch.addmm(squares, x[rows], x.T, alpha=-2).add_(squares[rows, None])  # (rows, n)
         distance[torch.arange(len(rows), device=x.device), rows] = torch.inf
         last = distance.topk(k, largest=False).values[:, -1:]
-        votes = _votes(distance, last, slack, k) @ members
+        votes = _votes(distance, last, slack, k, members)
         right = right + shared_credit(votes, classes.index[rows], 1e-9).sum()
     return right / len(x)
 
 
-def _votes(distance: Tensor, last: Tensor, slack: Tensor, k: int) -> Tensor:
-    """1 for each example nearer than the k-th; those as near as the k-th share the rest of the k votes."""
+def _votes(distance: Tensor, last: Tensor, slack: Tensor, k: int, members: Tensor) -> Tensor:
+    """Of each class: 1 from each example nearer than the k-th; those as near as the k-th share the rest of k votes."""
     nearer = distance < last - slack
     level = (distance <= last + slack) & ~nearer
-    share = (k - nearer.sum(-1, keepdim=True)).double() / level.sum(-1, keepdim=True)
-    return nearer.double() + share * level
+    share = (k - nearer.sum(-1, keepdim=True)).to(members) / level.sum(-1, keepdim=True)
+    return nearer.to(members) @ members + share * (level.to(members) @ members)
