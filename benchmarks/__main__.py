@@ -22,6 +22,7 @@ from . import (
     masked,
     masks,
     placement,
+    resampling,
     transferability,
     views,
 )
@@ -35,6 +36,7 @@ TIMINGS = {
     "hypnettorch": hypnettorch.run,
     "transferability": transferability.run,
     "placement": placement.run,
+    "resampling": resampling.run,
     "guided_step": guided_step.run,
     "intervals": intervals.run,
     "masks": masks.run,
@@ -55,6 +57,7 @@ ORDER = (  # in the README
     "fit_overhead",
     "transferability",
     "placement",
+    "resampling",
     "guided_step",
     "intervals",
     "masks",

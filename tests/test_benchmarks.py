@@ -25,6 +25,7 @@ NAMES = (
     "hypnettorch",
     "transferability",
     "placement",
+    "resampling",
     "guided_step",
     "intervals",
     "masks",
