@@ -112,12 +112,13 @@ def explain(
     """
     family = _family(name)
     given = gather(accuracy_or_run, single=single, joint=joint, weights=weights)
-    if not _available(family, given):
+    dialects = _available(family, given)
+    if not dialects:
         needs = next(iter(METRICS[family].dialects.values())).needs
         raise ValueError(
             f"{family!r} compares with a reference: give `{needs}=`, one accuracy per task or a Run of the same tasks"
         )
-    return _explained(family, given)
+    return _explained(family, given, dialects)
 
 
 def explanations(accuracy_or_run: ArrayLike | Record) -> dict[str, Explanation]:
@@ -129,15 +130,17 @@ def explanations(accuracy_or_run: ArrayLike | Record) -> dict[str, Explanation]:
         {'acc': 0.875, 'bwt': -0.25, 'fwt': 0.0}
     """
     given = gather(accuracy_or_run)
-    return {family: _explained(family, given) for family in METRICS if _available(family, given)}
+    return {family: _explained(family, given, known) for family in METRICS if (known := _available(family, given))}
 
 
 def _available(family: str, given: Inputs) -> dict[str, Dialect]:
     return {key: dialect for key, dialect in METRICS[family].dialects.items() if available(dialect, given)}
 
 
-def _explained(family: str, given: Inputs) -> Explanation:
-    metric, dialects = METRICS[family], _available(family, given)
+def _explained(family: str, given: Inputs, dialects: dict[str, Dialect]) -> Explanation:
+    metric = METRICS[family]
+    value = {name: dialect.value(given) for name, dialect in dialects.items()}
+    cells = {name: dialect.cells(given) for name, dialect in dialects.items()}
     return Explanation(
         name=family,
         key={name: dialect.key for name, dialect in dialects.items()},
@@ -145,10 +148,10 @@ def _explained(family: str, given: Inputs) -> Explanation:
         direction=metric.direction,
         unit=metric.unit,
         formula={name: dialect.formula for name, dialect in dialects.items()},
-        value={name: dialect.value(given) for name, dialect in dialects.items()},
-        cells={name: dialect.cells(given) for name, dialect in dialects.items()},
+        value=value,
+        cells=cells,
         note=metric.note,
-        warning=" ".join(_doubts(family, dialects, given)),
+        warning=" ".join(_doubts(family, value, cells, given)),
         accuracy=given.accuracy,
         task_names=given.task_names or tuple(f"task {j + 1}" for j in range(given.T)),
         _given=given,
@@ -164,12 +167,11 @@ def _family(name: str) -> str:
     raise ValueError(f"unknown metric {name!r}{nearest(name, NAMES)}; there are {', '.join(METRICS)}")
 
 
-def _doubts(family: str, dialects: dict[str, Dialect], given: Inputs) -> list[str]:
+def _doubts(family: str, value: dict[str, float], cells: dict[str, Mask], given: Inputs) -> list[str]:
     """What makes the values doubtful, one sentence each."""
-    used = np.any([dialect.cells(given) for dialect in dialects.values()], axis=0)
-    values = [dialect.value(given) for dialect in dialects.values()]
+    used = np.any(list(cells.values()), axis=0)
     doubts = []
-    if given.T == 1 and np.isnan(values).any():
+    if given.T == 1 and np.isnan(list(value.values())).any():
         doubts.append("It is undefined for a single task, which has no other before or after it.")
     if unknown := int(np.isnan(given.accuracy[used]).sum()):
         doubts.append(

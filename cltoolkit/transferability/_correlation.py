@@ -47,7 +47,8 @@ def _resampled_tau(x: np.ndarray, y: np.ndarray, picks: np.ndarray) -> np.ndarra
     m, k = picks.shape
     n = len(x)
     drawn = np.bincount((picks + n * np.arange(m)[:, None]).ravel(), minlength=m * n).reshape(m, n)
-    of_x, of_y = np.sign(x[:, None] - x), np.sign(y[:, None] - y)
+    in_x, in_y = np.sign(x[:, None] - x), np.sign(y[:, None] - y)
+    alike, varied_x, varied_y = in_x * in_y, in_x**2, in_y**2
     harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, k + 1))])
     taus = np.zeros(m)
     for first, second in ((x, y), (y, x)):
@@ -55,9 +56,9 @@ def _resampled_tau(x: np.ndarray, y: np.ndarray, picks: np.ndarray) -> np.ndarra
         ranks = drawn[:, order].cumsum(1)
         weights = np.empty((m, n))
         weights[:, order] = harmonic[ranks] - harmonic[ranks - drawn[:, order]]
-        both, in_x, in_y = (((weights @ signs) * drawn).sum(1) for signs in (of_x * of_y, of_x**2, of_y**2))
-        norm = np.sqrt(in_x * in_y)
-        taus += np.where(norm > 0, np.clip(both / np.where(norm > 0, norm, 1), -1, 1), np.nan) / 2
+        tau, of_x, of_y = (((weights @ signs) * drawn).sum(1) for signs in (alike, varied_x, varied_y))
+        norm = np.sqrt(of_x * of_y)
+        taus += np.where(norm > 0, np.clip(tau / np.where(norm > 0, norm, 1), -1, 1), np.nan) / 2
     return taus
 
 

@@ -13,6 +13,7 @@ from .. import plots
 from ..orders import OrderRuns, Orders
 from ._live import is_live
 from ._view import View
+from ._words import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -214,7 +215,7 @@ class OrderExplorer(View):
             frame = self._frames[self.outcome]
             rho = frame.attrs["spearman"]
             count = f"{len(frame)} order{'s' * (len(frame) > 1)} trained"
-            parts.append(f"{count}; Spearman's ρ of prediction and outcome {_signed(rho)}.")
+            parts.append(f"{count}; Spearman's ρ of prediction and outcome {number(rho, '+z.2f')}.")
         if own is not None:
             parts.append(f"This order measured {own['measured']:.3f} ({self.outcome}).")
         return " ".join(parts)
@@ -289,7 +290,3 @@ class OrderExplorer(View):
 
 def _known(x: float) -> float | None:
     return float(x) if np.isfinite(x) else None
-
-
-def _signed(x: float) -> str:
-    return f"{x:+z.2f}".replace("-", "−") if np.isfinite(x) else "unknown"

@@ -14,6 +14,7 @@ from ..records import Run
 from ._run_lines import MOST, anytime_lines, loss_lines
 from ._run_metrics import RunMetrics
 from ._view import View, one_of
+from ._words import number
 
 if TYPE_CHECKING:
     from ..plots import Figure, Panel
@@ -174,7 +175,7 @@ class RunExplorer(View):
         end, transfer = (values[self._metrics.at(metric, "gem")] for metric in ("acc", "bwt"))
         said = [f"Accuracy matrix of {self.labels[r]}: {T} task{'s' * (T > 1)}, {run.num_tasks} learned."]
         said += [f"Average accuracy at the end {end:.3f}."] if np.isfinite(end) else []
-        said += [f"Backward transfer {_number(transfer, '+z.3f')}."] if np.isfinite(transfer) else []
+        said += [f"Backward transfer {number(transfer, '+z.3f')}."] if np.isfinite(transfer) else []
         return " ".join(said)
 
     def _comparison(self) -> str:
@@ -184,7 +185,7 @@ class RunExplorer(View):
         difference = self._metrics.values[self.run, at] - self._metrics.values[self.other, at]
         said = f"Compared with {self.labels[self.other]}"
         return (
-            f"{said}: {_number(difference, '+z.3f')} in average accuracy at the end."
+            f"{said}: {number(difference, '+z.3f')} in average accuracy at the end."
             if np.isfinite(difference)
             else f"{said}."
         )
@@ -195,7 +196,7 @@ class RunExplorer(View):
         told = next(each for each in self._metrics.told if each["name"] == self.metric)
         used = self._metrics.mask(self.run, self.metric, self._dialect())
         value = self._metrics.values[self.run, self._metrics.at(self.metric, self._dialect())]
-        said = _number(value, "z.4f")
+        said = number(value, "z.4f")
         doubts = self._metrics.doubts[self.run].get(self.metric, "")
         return (
             f"{told['title'].capitalize()} ({self._dialect()}): {said}, {told['direction']} is better; "
@@ -209,13 +210,13 @@ class RunExplorer(View):
         accuracy, t, T = self.runs[self.run].accuracy[:, self.task], self.task, len(self.task_names)
         i = T if self.moment < 0 else self.moment
         when = f"After {self.task_names[i - 1]}" if i else "Before training"
-        said = f"{when}, task {self.task_names[t]}: {_number(accuracy[i])}"
+        said = f"{when}, task {self.task_names[t]}: {number(accuracy[i])}"
         if i <= t:
             return f"{said}; it is not learned yet."
         if i == t + 1:
             return f"{said}, right after it was learned."
-        since = _number(accuracy[i] - accuracy[t + 1], "+z.2f")
-        return f"{said}; right after it was learned {_number(accuracy[t + 1])}: {since}."
+        since = number(accuracy[i] - accuracy[t + 1], "+z.2f")
+        return f"{said}; right after it was learned {number(accuracy[t + 1])}: {since}."
 
     # What may be chosen
 
@@ -277,8 +278,3 @@ def _named(name: str, known: list[str], what: str) -> str:
     if name and name not in known:
         raise traitlets.TraitError(f'expected a {what}: one of {", ".join(known)}, or "" for none; got {name!r}')
     return name
-
-
-def _number(x: float, form: str = "z.2f") -> str:
-    """A number with a real minus sign."""
-    return f"{x:{form}}".replace("-", "−") if np.isfinite(x) else "unknown"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..transferability import TransferMatrix
+from ._words import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,7 @@ def agreement_words(frame: "pd.DataFrame", labels: dict[str, str]) -> str:
 
 def signed(value: float) -> str:
     """A correlation with its sign, or "unknown"."""
-    return f"{value:+z.2f}".replace("-", "−") if np.isfinite(value) else "unknown"
+    return number(value, "+z.2f")
 
 
 def _of_targets(matrix: TransferMatrix, value: Any) -> bool:
