@@ -115,7 +115,6 @@ class Run:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes the run into the folder `path`, each file at once or not at all. Returns the folder."""
         folder = Path(path)
-        folder.mkdir(parents=True, exist_ok=True)
         write_atomically(
             folder / "arrays.safetensors", to_safetensors(self.arrays(), {"format": FORMAT, "version": str(VERSION)})
         )
@@ -184,7 +183,11 @@ class Run:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Puts `data` under `path` so that a reader, or a crash at any moment, finds the old file or the new one, whole."""
+    """Puts `data` under `path` so that a reader, or a crash at any moment, finds the old file or the new one, whole.
+
+    Folders that are not there yet are made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with draft.open("wb") as file:

@@ -63,7 +63,6 @@ def copy_stored(folder: str | os.PathLike[str], *, fresh: bool = False) -> list[
 def _copy(source: Path, target: Path, *, fresh: bool) -> Copied:
     data = source.read_bytes()
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(target, data)
         return Copied(target, "new")
     if target.read_bytes() == data:

@@ -55,7 +55,7 @@ def report(
 
     Args:
         runs: one Run or many, of several learners and seeds, finished or not; or their folders.
-        path: the file to write; it is replaced as a whole or not at all.
+        path: the file to write, replaced as a whole or not at all; folders that are not there yet are made.
         title: its heading.
         measures: names of `metrics.table`, the columns of the results; by default acc, bwt, forgetting, fwt, and those
             whose reference is known.
@@ -72,7 +72,6 @@ def report(
         ValueError: if the suffix is unknown, no run came, a measure is unknown, or a shape is wrong; before any work.
         TypeError: if something came that is no Run.
         RunError: if a folder holds no Run.
-        FileNotFoundError: if there is no such folder to write into.
 
     Example:
         >>> import tempfile
@@ -104,8 +103,6 @@ def _writer(file: Path) -> Callable[[str, Sequence[Block], Sequence[Section]], s
         raise ValueError(
             f"expected a path that ends in {', '.join(WRITERS)}, which chooses the format; got {file.name!r}"
         )
-    if not file.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {file.parent} to write {file.name} into; make it first")
     return WRITERS[file.suffix]
 
 

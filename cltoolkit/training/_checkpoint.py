@@ -46,7 +46,6 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Writes it, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.tensors.items()}
         tensors |= {f"run/{name}": torch.from_numpy(np.array(value)) for name, value in self.arrays.items()}
         notes = {"position": asdict(self.position), "learner": self.facts, "events": self.events}

@@ -37,7 +37,6 @@ class Cache:
         name = hashlib.sha256(text.encode()).hexdigest()[:32]
         self.folder = None if root is None else Path(root) / name
         if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
             for draft in self.folder.glob(".*.part"):  # what a killed process was writing
                 draft.unlink(missing_ok=True)
             write_atomically(self.folder / "configuration.json", f"{text}\n".encode())

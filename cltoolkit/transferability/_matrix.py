@@ -134,7 +134,6 @@ class TransferMatrix:
             text = json.dumps(head | names | arrays, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise ValueError(f"the settings of this matrix are not in JSON's types ({error}); write them so") from error
-        file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, f"{text}\n".encode())
         return file
 

@@ -181,7 +181,6 @@ def written(text: str, path: str | os.PathLike[str] | None) -> str | Path:
     if path is None:
         return text
     file = Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, text.encode())
     return file
 

@@ -447,7 +447,7 @@ def test_folders_are_opened(tmp_path):
         (["nowhere"], "r.html", {}, RunError, "no run at nowhere"),
         ([Run(np.zeros((3, 3)))], "r.html", {}, ValueError, "row 0 is missing"),
         (some_runs(), "r.pdf", {}, ValueError, r"\.html, \.md, \.tex.*got 'r\.pdf'"),
-        (some_runs(), "no/folder/r.md", {}, FileNotFoundError, "make it first"),
+        (some_runs(), "no/folder/r.md", {"measures": ["ac"]}, ValueError, "did you mean 'acc'"),
         (some_runs(), "r.md", {"measures": ["ac"]}, ValueError, "did you mean 'acc'"),
         (some_runs(), "r.md", {"single": [0.5]}, ValueError, "one accuracy per task"),
     ],
@@ -456,6 +456,10 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path, runs, file, 
     with pytest.raises(error, match=words):
         report(runs, tmp_path / file, **given)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_are_not_there_are_made(tmp_path):
+    assert report(a_run(), tmp_path / "no" / "folder" / "r.md").read_text(encoding="utf-8").startswith("# Continual")
 
 
 def test_an_old_report_is_replaced(tmp_path):
