@@ -14,11 +14,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
 from . import metrics
+from .files import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FORMAT", "VERSION", "Run", "RunError", "read_tensors", "write_atomically"]
+__all__ = ["FORMAT", "VERSION", "Run", "RunError", "read_tensors"]
 
 FORMAT = "cltoolkit-run"
 VERSION = 1
@@ -180,23 +181,6 @@ class Run:
         score = f", acc {self.accuracy[done, :done].mean():.3f}" if done > 0 else ""
         where = "" if self.path is None else f", {self.path.name}/"
         return f"Run({self.name}, seed {self.seed}, {done} of {self.T} tasks{score}, {self.status}{where})"
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Puts `data` under `path` so that a reader, or a crash at any moment, finds the old file or the new one, whole.
-
-    Folders that are not there yet are made.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def read_tensors(path: Path) -> tuple[Arrays, dict[str, str]]:

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "cltoolkit"
 
 LAYERS = {
-    -1: ("randomness", "recipes", "devices"),  # the ground: no idea of continual learning in it
+    -1: ("randomness", "recipes", "devices", "files"),  # the ground: no idea of continual learning in it
     0: ("tasks", "params", "metrics"),
     1: ("records", "hypernetworks", "intervals", "embeddings", "sequences", "networks"),
     2: ("transferability", "groups"),

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import save as to_safetensors
 
 import cltoolkit.records as records
+from cltoolkit.files import write_atomically
 from cltoolkit.learners import HyperNet
-from cltoolkit.records import Run, RunError, write_atomically
+from cltoolkit.records import Run, RunError
 from cltoolkit.tasks import Task, TaskSequence
 from cltoolkit.training import resume, train
 from cltoolkit.training._checkpoint import Checkpoint, latest

@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..files import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,14 +165,8 @@ class Certificate:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes it as JSON, all of it or nothing; numbers as they are, to the last bit."""
-        target = Path(path)
         text = json.dumps(self._to_json(), indent=1, allow_nan=False) + "\n"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=target.parent, suffix=".part", delete=False, encoding="utf-8"
-        ) as file:
-            file.write(text)
-        os.replace(file.name, target)
+        write_atomically(Path(path), text.encode())
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:

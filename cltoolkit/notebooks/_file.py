@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..records import write_atomically
+from ..files import write_atomically
 
 __all__ = ["Cell", "Finding", "Notebook", "dump", "found", "read", "text", "write"]
 

@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from ..records import write_atomically
+from ..files import write_atomically
 
 __all__ = ["TOUR", "Copied", "copy_stored", "stored"]
 

@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from ..files import write_atomically
 from ..groups import Given, Group, grouped, opened
-from ..records import write_atomically
 from ..tasks import TaskSequence
 from ._document import Block, Section, Text
 from ._html import html

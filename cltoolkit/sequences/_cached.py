@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_safetensors
 from torch import Tensor
+
+from ..files import write_atomically
 
 __all__ = ["Cached"]
 
@@ -73,8 +75,7 @@ class Cached:
             return kept
         encoded = self.encoder(texts).detach().cpu().contiguous()
         made = encoded.half() if self.half else encoded
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _save(path, made)
+        write_atomically(path, to_safetensors({"encoded": made}, {"sha256": _sum(made)}))
         return made
 
 
@@ -105,13 +106,3 @@ def _load(path: Path, count: int) -> Tensor | None:
         f"the cached encodings {path} are damaged ({problem}); they are made anew", RuntimeWarning, stacklevel=3
     )
     return None
-
-
-def _save(path: Path, encoded: Tensor) -> None:
-    """Writes the whole file or none, whatever happens in between."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        save_file({"encoded": encoded}, draft, metadata={"sha256": _sum(encoded)})
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
+from ..files import write_atomically
 from ..learners import Learner
-from ..records import RunError, read_tensors, readable, write_atomically
+from ..records import RunError, read_tensors, readable
 from ._loop import Position
 
 __all__ = ["Checkpoint", "latest", "state_file"]

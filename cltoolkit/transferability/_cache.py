@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from safetensors.numpy import save as to_safetensors
 
+from ..files import write_atomically
 from ..params import Params
-from ..records import RunError, read_tensors, write_atomically
+from ..records import RunError, read_tensors
 
 __all__ = ["Cache"]
 

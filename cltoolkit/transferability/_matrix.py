@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from ..embeddings import ahp
+from ..files import write_atomically
 from ..metrics import mean_and_interval
-from ..records import write_atomically
 from ._table import ESTIMATORS
 
 if TYPE_CHECKING:

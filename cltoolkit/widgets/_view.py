@@ -12,8 +12,8 @@ import numpy as np
 import traitlets
 from numpy.typing import ArrayLike
 
+from ..files import write_atomically
 from ..plots import png
-from ..records import write_atomically
 from ._front import module, stylesheet
 from ._page import page, plain
 
